@@ -1,0 +1,6 @@
+// All kernels. One concept a header.
+#pragma once
+#include "dispatch.h"
+#include "float_gemm.h"
+#include "int8_gemm.h"
+#include "vector_ops.h"

@@ -1,0 +1,2 @@
+// Reads PNG files; wraps the setjmp that Swift cannot import.
+#pragma once
