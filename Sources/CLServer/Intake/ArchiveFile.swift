@@ -37,7 +37,9 @@ extension ArchiveFile {
     archive_read_support_filter_zstd(archive)
     archive_read_support_format_tar(archive)
     archive_read_support_format_zip(archive)
-    guard archive_read_open_memory(archive, body.baseAddress, body.count) == ARCHIVE_OK else { throw .notAnArchive }
+    guard archive_read_open_memory(archive, body.baseAddress, body.count) == ARCHIVE_OK else {
+      throw failureToOpen(archive)
+    }
     var files: [ArchiveFile] = []
     var entries = 0
     var unpacked = 0
