@@ -31,14 +31,21 @@ package enum ConfigurationError: Error, Equatable, Sendable, CustomStringConvert
     case .notKeyAndValue(let path, let line, let text):
       "\(path):\(line): expected `key = value`, found `\(escaped(text))`"
     case .unknownKey(let name, let suggestion, let source):
-      "\(source): unknown setting `\(escaped(name))`"
-        + (suggestion.map { "; did you mean `\($0)`?" } ?? "; `clserver serve --help` lists them all")
+      unknown(name, source) + (suggestion.map { "; did you mean `\($0)`?" } ?? "; `clserver serve --help` lists them all")
     case .repeatedKey(let key, let first, let second):
-      "\(second): `\(key)` is given twice; the first is at \(first)"
+      first == second ? "\(key) is given twice" : "\(second): `\(key)` is given twice; the first is at \(first)"
     case .missingValue(let flag):
       "\(flag) needs a value"
     case .badValue(let key, let value, let reason, let source):
       "\(source): `\(key)` cannot be `\(escaped(value))`: \(reason)"
+    }
+  }
+
+  private func unknown(_ name: String, _ source: SettingSource) -> String {
+    switch source {
+    case .file, .builtIn: "\(source): unknown setting `\(escaped(name))`"
+    case .environment: "unknown environment variable \(escaped(name))"
+    case .flag: "unknown flag \(escaped(name))"
     }
   }
 
