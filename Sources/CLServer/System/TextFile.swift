@@ -10,17 +10,17 @@ package enum TextFile {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return problem(String(cString: strerror(errno))) }
     defer { close(descriptor) }
-    var bytes = [UInt8](repeating: 0, count: limit + 1)
-    var count = 0
-    while count < bytes.count {
-      let got = bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress?.advanced(by: count), $0.count - count) }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 16 << 10)
+    while bytes.count <= limit {
+      let got = chunk.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
       if got < 0 && errno == EINTR { continue }
       if got < 0 { return problem(String(cString: strerror(errno))) }
       if got == 0 { break }
-      count += got
+      bytes += chunk[..<got]
     }
-    guard count <= limit else { return problem("it is larger than 1 MiB") }
-    guard let text = String(validating: bytes[..<count], as: UTF8.self) else { return problem("it is not UTF-8") }
+    guard bytes.count <= limit else { return problem("it is larger than 1 MiB") }
+    guard let text = String(validating: bytes, as: UTF8.self) else { return problem("it is not UTF-8") }
     return .success(text)
   }
 
