@@ -6,8 +6,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 destination=${DESTDIR:-}
-binary=${CLSERVER_BINARY:-.build/release/clserver}
-backbone=${CLSERVER_BACKBONE:-var/backbones/clip-vit-b-16}
+binary=${BINARY:-.build/release/clserver}
+backbone=${BACKBONE:-var/backbones/clip-vit-b-16}
 name=$(basename "$backbone")
 
 [ -x "$binary" ] || { echo "install: $binary is missing: run make build" >&2; exit 1; }

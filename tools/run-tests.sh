@@ -6,8 +6,8 @@ cd "$(dirname "$0")/.."
 
 export PYTHONDONTWRITEBYTECODE=1
 python=var/python/bin/python
-export CLSERVER_BINARY=${CLSERVER_BINARY:-$PWD/.build/release/clserver}
-export CLSERVER_BACKBONE=${CLSERVER_BACKBONE:-$PWD/var/backbones/clip-vit-b-16}
+export TEST_BINARY=${TEST_BINARY:-$PWD/.build/release/clserver}
+export TEST_BACKBONE=${TEST_BACKBONE:-$PWD/var/backbones/clip-vit-b-16}
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 
