@@ -202,12 +202,14 @@ def run(kills, seed, log=progress):
             server.start()
             failures += [f"after kill {number}: {d}" for d in differences(before, snapshot(server, probes))]
             if number % 10 == 0 or number == kills:
-                log(f"kill {number} of {kills}: {len(ledger)} tasks, {totals['predictions']} predictions, "
-                    f"{len(failures)} failures, {time.monotonic() - started:.0f} s")
+                log(
+                    f"kill {number} of {kills}: {len(ledger)} tasks, {totals['predictions']} predictions, "
+                    f"{len(failures)} failures, {time.monotonic() - started:.0f} s"
+                )
             if failures:
                 break
             # Few enough tasks that a round stays short.
-            for name in sorted(ledger)[:max(0, len(ledger) - 12)]:
+            for name in sorted(ledger)[: max(0, len(ledger) - 12)]:
                 answer = server.delete(f"/tasks/{ledger[name]['id']}")
                 assert answer.status in (200, 202, 204), answer
                 del ledger[name]
@@ -231,8 +233,10 @@ def main():
     if options.json:
         print(json.dumps(result))
     else:
-        print(f"{result['kills']} kills, {result['predictions']} predictions, {len(result['failures'])} failures, "
-              f"slowest start {result['slowest_start_seconds']} s, {result['seconds']} s in all")
+        print(
+            f"{result['kills']} kills, {result['predictions']} predictions, {len(result['failures'])} failures, "
+            f"slowest start {result['slowest_start_seconds']} s, {result['seconds']} s in all"
+        )
     sys.exit(1 if result["failures"] else 0)
 
 

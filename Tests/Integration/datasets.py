@@ -27,7 +27,7 @@ def fashion_mnist(part, per_class):
     for index in range(len(pixels) // size):
         images = found[FASHION_NAMES[labels[index]]]
         if len(images) < per_class:
-            images.append(png(width, height, pixels[index * size:(index + 1) * size], channels=1))
+            images.append(png(width, height, pixels[index * size : (index + 1) * size], channels=1))
     return found
 
 

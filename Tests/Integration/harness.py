@@ -58,7 +58,8 @@ class Server:
         environment.update(self.environment)
         log = open(self.log_path, "ab")
         self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=environment)
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=environment
+        )
         lines = queue.Queue()
         threading.Thread(target=self._read, args=(self.process.stdout, log, lines), daemon=True).start()
         deadline = time.monotonic() + timeout
@@ -213,7 +214,8 @@ def encode(examples, form, held_out=None):
     if form == "multipart":
         return multipart([(label, f"{index}{suffix(data)}", data) for index, (label, _, data) in enumerate(rows)])
     names = [
-        "/".join(filter(None, [label, group, f"{index:05}{suffix(data)}"])) for index, (label, group, data) in enumerate(rows)
+        "/".join(filter(None, [label, group, f"{index:05}{suffix(data)}"]))
+        for index, (label, group, data) in enumerate(rows)
     ]
     files = [(name, row[2]) for name, row in zip(names, rows)]
     return (zip_of(files), "application/zip") if form == "zip" else (tar_of(files), "application/x-tar")
@@ -264,7 +266,7 @@ def suffix(data):
 def png(width, height, pixels, channels=3):
     """A PNG of 8-bit grey (channels=1) or RGB (3) from row-major bytes."""
     stride = width * channels
-    raw = b"".join(b"\0" + pixels[y * stride:(y + 1) * stride] for y in range(height))
+    raw = b"".join(b"\0" + pixels[y * stride : (y + 1) * stride] for y in range(height))
     head = struct.pack(">IIBBBBB", width, height, 8, {1: 0, 3: 2}[channels], 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", zlib.compress(raw, 1)) + _chunk(b"IEND", b"")
 
@@ -282,8 +284,16 @@ def png_bomb(width, height):
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
 
 
-COLOURS = {"red": (200, 30, 40), "green": (40, 170, 60), "blue": (40, 60, 200), "yellow": (220, 210, 50),
-           "violet": (130, 40, 160), "cyan": (50, 200, 200), "grey": (128, 128, 128), "orange": (240, 140, 30)}
+COLOURS = {
+    "red": (200, 30, 40),
+    "green": (40, 170, 60),
+    "blue": (40, 60, 200),
+    "yellow": (220, 210, 50),
+    "violet": (130, 40, 160),
+    "cyan": (50, 200, 200),
+    "grey": (128, 128, 128),
+    "orange": (240, 140, 30),
+}
 
 
 def patch(colour, random, size=48):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the test_*.py files beside it, or those named, one after the other; closes with "N passed, N failed, N skipped".
 
-    run.py [-k TEXT] [test_limits.py ...]
+run.py [-k TEXT] [test_limits.py ...]
 """
 
 import argparse

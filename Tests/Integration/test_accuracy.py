@@ -58,4 +58,5 @@ class Accuracy(Case):
 
 if __name__ == "__main__":
     import unittest
+
     unittest.main()

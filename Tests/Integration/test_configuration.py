@@ -11,8 +11,9 @@ from harness import BACKBONE, BINARY, Case, ROOT, Server
 
 def run(*arguments, **environment):
     base = {k: v for k, v in os.environ.items() if not k.startswith("CLSERVER_")}
-    return subprocess.run([BINARY, *arguments], env={**base, **environment}, capture_output=True, text=True, timeout=60,
-                          check=False)
+    return subprocess.run(
+        [BINARY, *arguments], env={**base, **environment}, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 class Configuration(Case):
@@ -35,12 +36,17 @@ class Configuration(Case):
         path = self.file("threads = 1\njson_depth = 11\ntop_k_default = 3\n")
         done = run("config", "--config", path, "--threads", "3", CLSERVER_THREADS="2", CLSERVER_JSON_DEPTH="12")
         self.assertEqual(done.returncode, 0, done.stderr)
-        values = {line.split("=")[0].strip(): line.split("=", 1)[1].split("#")[0].strip()
-                  for line in done.stdout.splitlines() if "=" in line and not line.startswith("#")}
+        values = {
+            line.split("=")[0].strip(): line.split("=", 1)[1].split("#")[0].strip()
+            for line in done.stdout.splitlines()
+            if "=" in line and not line.startswith("#")
+        }
         self.assertEqual((values["threads"], values["json_depth"], values["top_k_default"]), ("3", "12", "3"))
 
     def test_mistakes_are_told_with_their_place(self):
-        self.assertRefused(run("serve", "--config", self.file("# one\nthread = 2\n")), "clserver.conf:2", "thread", "threads")
+        self.assertRefused(
+            run("serve", "--config", self.file("# one\nthread = 2\n")), "clserver.conf:2", "thread", "threads"
+        )
         self.assertRefused(run("serve", CLSERVER_LISTN="x"), "CLSERVER_LISTN", "CLSERVER_LISTEN")
         self.assertRefused(run("serve", "--tread", "1"), "--tread")
         self.assertRefused(run("serve", "--threads", "many"), "--threads", "many")
@@ -55,8 +61,11 @@ class Configuration(Case):
         state = str(self.folder / "state")
         cases = [
             ("a backbone that is not there", ["--backbone", str(self.folder / "none"), "--state", state], "none"),
-            ("a resolution that is no multiple of the patch",
-             ["--backbone", BACKBONE, "--state", state, "--resolution", "100"], "100"),
+            (
+                "a resolution that is no multiple of the patch",
+                ["--backbone", BACKBONE, "--state", state, "--resolution", "100"],
+                "100",
+            ),
             ("a state that is a file", ["--backbone", BACKBONE, "--state", self.file("x")], "clserver.conf"),
         ]
         for name, flags, word in cases:
@@ -68,8 +77,15 @@ class Configuration(Case):
 
     def test_an_address_that_is_taken_is_told(self):
         with Server() as server:
-            done = run("serve", "--listen", f"127.0.0.1:{server.port}", "--state", str(self.folder / "s"),
-                       "--backbone", BACKBONE)
+            done = run(
+                "serve",
+                "--listen",
+                f"127.0.0.1:{server.port}",
+                "--state",
+                str(self.folder / "s"),
+                "--backbone",
+                BACKBONE,
+            )
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(str(server.port), done.stderr)
 
@@ -85,10 +101,12 @@ class Configuration(Case):
             if path.name != "model.safetensors":
                 shutil.copy(path, copy)
         data = pathlib.Path(BACKBONE, "model.safetensors").read_bytes()
-        for name, damaged in (("cut", data[:len(data) // 2]), ("no header", b"\xff" * 64 + data[64:]), ("empty", b"")):
+        for name, damaged in (("cut", data[: len(data) // 2]), ("no header", b"\xff" * 64 + data[64:]), ("empty", b"")):
             with self.subTest(name):
                 (copy / "model.safetensors").write_bytes(damaged)
-                done = run("serve", "--listen", "127.0.0.1:0", "--state", str(self.folder / "s"), "--backbone", str(copy))
+                done = run(
+                    "serve", "--listen", "127.0.0.1:0", "--state", str(self.folder / "s"), "--backbone", str(copy)
+                )
                 self.assertNotEqual(done.returncode, 0)
                 self.assertIn("safetensors", done.stderr)
                 self.assertNotIn("Fatal error", done.stderr)
@@ -109,4 +127,5 @@ class Configuration(Case):
 
 if __name__ == "__main__":
     import unittest
+
     unittest.main()

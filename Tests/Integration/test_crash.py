@@ -13,4 +13,5 @@ class Crash(Case):
 
 if __name__ == "__main__":
     import unittest
+
     unittest.main()

@@ -75,4 +75,5 @@ class Drain(Case):
 
 if __name__ == "__main__":
     import unittest
+
     unittest.main()

@@ -36,7 +36,7 @@ def dechunk(body):
         size = int(size, 16)
         if size == 0:
             break
-        out, body = out + body[:size], body[size + 2:]
+        out, body = out + body[:size], body[size + 2 :]
     return out
 
 
@@ -64,7 +64,7 @@ class Events(Case):
         stored = [event[0] for event in afterwards]
         for index in range(len(stored)):
             rest = events(self.server, task, after=stored[index])
-            self.assertEqual([event[0] for event in rest], stored[index + 1:])
+            self.assertEqual([event[0] for event in rest], stored[index + 1 :])
 
     def test_a_wrong_last_event_id_is_refused_or_ignored(self):
         task = self.server.taught(patches("green", 5, random.Random(9)), name="green")["id"]
@@ -86,4 +86,5 @@ class Events(Case):
 
 if __name__ == "__main__":
     import unittest
+
     unittest.main()

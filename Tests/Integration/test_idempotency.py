@@ -20,8 +20,10 @@ class IdempotencyKey(Case):
     def test_the_same_body_gets_the_same_answer(self):
         first, second = self.post("k1"), self.post("k1")
         self.assertStatus(first, 202)
-        self.assertEqual((first.status, first.headers["Location"], first.body),
-                         (second.status, second.headers["Location"], second.body))
+        self.assertEqual(
+            (first.status, first.headers["Location"], first.body),
+            (second.status, second.headers["Location"], second.body),
+        )
         self.assertEqual(len(self.server.get("/tasks").json()["tasks"]), 1)
 
     def test_another_body_is_422(self):
@@ -69,4 +71,5 @@ class IdempotencyKey(Case):
 
 if __name__ == "__main__":
     import unittest
+
     unittest.main()

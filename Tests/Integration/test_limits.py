@@ -69,8 +69,12 @@ class Grammar(Case):
 
     def test_what_is_allowed(self):
         follow = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        for data in (b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 3, b"\r\nGET /healthz HTTP/1.1\r\nhost:x\r\n\r\n" * 3,
-                     b"GET http://x/healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 3, b"GET /health%7A HTTP/1.1\r\nHost: x\r\n\r\n" * 3):
+        for data in (
+            b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 3,
+            b"\r\nGET /healthz HTTP/1.1\r\nhost:x\r\n\r\n" * 3,
+            b"GET http://x/healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 3,
+            b"GET /health%7A HTTP/1.1\r\nHost: x\r\n\r\n" * 3,
+        ):
             received = raw_exchange(self.server.port, data + follow)
             self.assertEqual(received.count(b"HTTP/1.1 200"), 4, (data, received))
 
@@ -101,13 +105,13 @@ class Grammar(Case):
         position = 0
         while position < len(image):
             size = source.randrange(1, 900)
-            piece = image[position:position + size]
-            body += b"%x;extension=\"a b\"\r\n%b\r\n" % (len(piece), piece)
+            piece = image[position : position + size]
+            body += b'%x;extension="a b"\r\n%b\r\n' % (len(piece), piece)
             position += size
         data = HEAD + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n" + body + b"0\r\nTrailer: x\r\n\r\n"
         with socket.create_connection(("127.0.0.1", self.server.port), timeout=10) as connection:
             for start in range(0, len(data), 777):
-                connection.sendall(data[start:start + 777])
+                connection.sendall(data[start : start + 777])
                 time.sleep(0.0005)
             self.assertEqual(status_of(connection.recv(100000)), 503)  # no class yet: the body was understood
 
@@ -121,7 +125,10 @@ class Grammar(Case):
 
     def test_random_bytes_never_end_the_server(self):
         source = random.Random(99)
-        seeds = [b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"]
+        seeds = [
+            b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+            HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        ]
         for _ in range(300):
             data = bytearray(source.choice(seeds))
             for _ in range(source.randrange(1, 6)):
@@ -237,11 +244,24 @@ class Sizes(Case):
                 time.sleep(0.05)
 
     def test_a_body_over_the_limit_of_its_route(self):
-        flags = ("--predict-body-bytes", "20000", "--task-body-bytes", "50000", "--other-body-bytes", "2000",
-                 "--maximum-item-bytes", "20000")
+        flags = (
+            "--predict-body-bytes",
+            "20000",
+            "--task-body-bytes",
+            "50000",
+            "--other-body-bytes",
+            "2000",
+            "--maximum-item-bytes",
+            "20000",
+        )
         with Server(*flags) as server:
-            for target, kind, limit in (("/predict", "application/octet-stream", 20000), ("/tasks", "application/x-tar", 50000)):
-                problem = self.assertProblem(server.request("POST", target, b"x" * (limit + 1), {"Content-Type": kind}), 413)
+            for target, kind, limit in (
+                ("/predict", "application/octet-stream", 20000),
+                ("/tasks", "application/x-tar", 50000),
+            ):
+                problem = self.assertProblem(
+                    server.request("POST", target, b"x" * (limit + 1), {"Content-Type": kind}), 413
+                )
                 self.assertEqual(problem.get("limit"), limit, problem)
                 self.assertTrue(problem.get("setting"), problem)
                 chunked = HEAD.replace(b"/predict", target.encode()) + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -253,7 +273,8 @@ class Sizes(Case):
         with Server() as server:
             for text in ("[" * 100000, '{"a":' * 5000 + "1" + "}" * 5000, '{"examples":' + "[" * 40 + "]" * 40 + "}"):
                 self.assertProblem(
-                    server.request("POST", "/tasks", text, {"Content-Type": "application/json"}), (400, 413, 422))
+                    server.request("POST", "/tasks", text, {"Content-Type": "application/json"}), (400, 413, 422)
+                )
             self.assertStatus(server.get("/healthz"), 200)
 
     def test_a_decompression_bomb_of_an_image_is_refused_by_its_header(self):
@@ -275,7 +296,9 @@ class Sizes(Case):
         with Server(*flags) as server:
             image = patch("red", random.Random(1))
             many = tar_of([(f"a/{i}.png", image) for i in range(60)])
-            self.assertProblem(server.request("POST", "/tasks", many, {"Content-Type": "application/x-tar"}), (413, 422))
+            self.assertProblem(
+                server.request("POST", "/tasks", many, {"Content-Type": "application/x-tar"}), (413, 422)
+            )
             bomb = zip_of([(f"a/{i}.png", b"\0" * 1_000_000) for i in range(10)])
             self.assertLess(len(bomb), 50_000)
             self.assertProblem(server.request("POST", "/tasks", bomb, {"Content-Type": "application/zip"}), (413, 422))
@@ -334,4 +357,5 @@ class Sizes(Case):
 
 if __name__ == "__main__":
     import unittest
+
     unittest.main()

@@ -17,7 +17,9 @@ class Metrics(Case):
             for _ in range(2):
                 answer = self.assertStatus(server.get("/metrics"), 200)
                 self.assertEqual(answer.headers.get_content_type(), "text/plain")
-                done = subprocess.run(["promtool", "check", "metrics"], input=answer.body, capture_output=True, check=False)
+                done = subprocess.run(
+                    ["promtool", "check", "metrics"], input=answer.body, capture_output=True, check=False
+                )
                 self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"", b""))
                 server.taught(patches("red", 3, source) + patches("blue", 3, source), holdout=0, extend="true")
                 for _ in range(3):
@@ -26,8 +28,14 @@ class Metrics(Case):
 
     def test_requests_are_counted_by_route_and_status(self):
         with Server() as server:
-            total = lambda: sum(float(v) for v in re.findall(
-                rb'^clserver_http_requests_total\{[^}]*route="/healthz"[^}]*\} (\S+)$', server.get("/metrics").body, re.M))
+            total = lambda: sum(
+                float(v)
+                for v in re.findall(
+                    rb'^clserver_http_requests_total\{[^}]*route="/healthz"[^}]*\} (\S+)$',
+                    server.get("/metrics").body,
+                    re.M,
+                )
+            )
             before = total()
             for _ in range(5):
                 server.get("/healthz")

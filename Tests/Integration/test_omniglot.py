@@ -33,11 +33,14 @@ class Omniglot(Case):
             right = collections.Counter(label.split()[0] for (label, _), got in zip(images, answers) if got == label)
             total = collections.Counter(label.split()[0] for label, _ in images)
         accuracy = sum(right.values()) / len(images)
-        progress(f"Omniglot, 136 classes, 15 drawers: {accuracy:.3f} on 680 images of 5 other drawers; "
-                 + ", ".join(f"{a} {right[a] / total[a]:.2f}" for a in total))
+        progress(
+            f"Omniglot, 136 classes, 15 drawers: {accuracy:.3f} on 680 images of 5 other drawers; "
+            + ", ".join(f"{a} {right[a] / total[a]:.2f}" for a in total)
+        )
         self.assertGreater(accuracy, 0.5)
 
 
 if __name__ == "__main__":
     import unittest
+
     unittest.main()

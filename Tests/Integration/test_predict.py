@@ -56,7 +56,9 @@ class Predicting(Case):
         self.assertPrediction(self.server.predict(body, kind).json(), "red")
 
     def test_a_failed_input_does_not_fail_the_others(self):
-        body, kind = multipart([("f", "0", patch("red", self.random)), ("f", "1", b"?"), ("f", "2", patch("blue", self.random))])
+        body, kind = multipart(
+            [("f", "0", patch("red", self.random)), ("f", "1", b"?"), ("f", "2", patch("blue", self.random))]
+        )
         predictions = self.assertStatus(self.server.predict(body, kind), 200).json()["predictions"]
         self.assertEqual([p.get("label") for p in predictions], ["red", None, "blue"])
         self.assertEqual(predictions[1]["index"], 1)
@@ -76,7 +78,9 @@ class Predicting(Case):
             self.assertEqual(len(value["top"]), listed)
             self.assertEqual(len({entry["class_id"] for entry in value["top"]}), listed)
         self.assertEqual(len(self.server.predict(image).json()["top"]), 5)
-        self.assertAlmostEqual(sum(e["confidence"] for e in self.server.predict(image, top_k=6).json()["top"]), 1, delta=1e-3)
+        self.assertAlmostEqual(
+            sum(e["confidence"] for e in self.server.predict(image, top_k=6).json()["top"]), 1, delta=1e-3
+        )
         for wrong in ("0", "-1", "x", "1.5", "99999999999999999999"):
             self.assertProblem(self.server.predict(image, top_k=wrong), (400, 422))
 
@@ -118,4 +122,5 @@ class Predicting(Case):
 
 if __name__ == "__main__":
     import unittest
+
     unittest.main()

@@ -20,8 +20,12 @@ class SmallDisk:
         self.size, self.options = size, options
 
     def __enter__(self):
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={self.size}{self.options}", "tmpfs", str(self.path)],
-                              capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={self.size}{self.options}", "tmpfs", str(self.path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode:
             os.rmdir(self.path)
             raise unittest.SkipTest(f"mounting a small disk is refused here: {done.stderr.strip()}")
@@ -29,7 +33,9 @@ class SmallDisk:
         return self
 
     def remount(self, option):
-        done = subprocess.run(["mount", "-o", f"remount,{option}", str(self.path)], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["mount", "-o", f"remount,{option}", str(self.path)], capture_output=True, text=True, check=False
+        )
         if done.returncode:
             raise unittest.SkipTest(f"remounting is refused here: {done.stderr.strip()}")
 
@@ -42,6 +48,7 @@ class SmallDisk:
 class StorageFaults(Case):
     def noise(self, label, count, source):
         from harness import png
+
         return [(label, png(96, 96, source.randbytes(96 * 96 * 3))) for _ in range(count)]
 
     def assertSound(self, state):

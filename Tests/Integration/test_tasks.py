@@ -73,8 +73,7 @@ class Lifecycle(Case):
         self.assertStatus(self.server.delete(f"/examples/{listed[0]['id']}"), (200, 202, 204))
 
         def restored():
-            return all(abs(a[k] - b.get(k, 2)) < 1e-3
-                       for a, b in zip(before, scores(self.server, probes)) for k in a)
+            return all(abs(a[k] - b.get(k, 2)) < 1e-3 for a, b in zip(before, scores(self.server, probes)) for k in a)
 
         self.eventually(restored)
         self.assertProblem(self.server.delete(f"/examples/{listed[0]['id']}"), 404)
@@ -83,7 +82,9 @@ class Lifecycle(Case):
     def test_a_renamed_class_answers_under_its_new_name(self):
         self.teach_three()
         red = next(c for c in self.server.get("/classes").json()["classes"] if c["name"] == "red")
-        renamed = self.assertStatus(self.server.send_json("PATCH", f"/classes/{red['id']}", {"name": "crimson"}), 200).json()
+        renamed = self.assertStatus(
+            self.server.send_json("PATCH", f"/classes/{red['id']}", {"name": "crimson"}), 200
+        ).json()
         self.assertEqual((renamed["id"], renamed["name"]), (red["id"], "crimson"))
         self.eventually(lambda: self.server.predict(patch("red", self.random)).json()["label"] == "crimson")
         self.assertProblem(self.server.send_json("PATCH", f"/classes/{red['id']}", {"name": "blue"}), 409)
@@ -95,12 +96,14 @@ class Lifecycle(Case):
         task = self.server.taught(patches("red", 5, self.random) + patches("blue", 5, self.random), holdout=0)
         more = patches("red", 3, self.random) + patches("blue", 2, self.random)
         from harness import encode
+
         body, kind = encode(more, "tar")
         target = f"/tasks/{task['id']}/examples?holdout=0"
         self.assertStatus(self.server.request("POST", target, body, {"Content-Type": kind}), 202)
         count = lambda task: {c["name"]: c["examples"] for c in task["classes"]}
         task = self.server.wait_ready(
-            task["id"], until=lambda t: t["state"] == "ready" and count(t) == {"red": 8, "blue": 7})
+            task["id"], until=lambda t: t["state"] == "ready" and count(t) == {"red": 8, "blue": 7}
+        )
         self.assertEqual(len(self.server.get(f"/tasks/{task['id']}/examples").json()["examples"]), 15)
         self.assertProblem(self.server.request("POST", "/tasks/999/examples", body, {"Content-Type": kind}), 404)
 
@@ -133,7 +136,9 @@ class Lifecycle(Case):
         task = self.server.taught(patches("red", 12, self.random) + patches("blue", 12, self.random))
         seen, after = [], None
         while True:
-            page = self.server.get(f"/tasks/{task['id']}/examples?limit=10" + (f"&after={after}" if after else "")).json()
+            page = self.server.get(
+                f"/tasks/{task['id']}/examples?limit=10" + (f"&after={after}" if after else "")
+            ).json()
             self.assertLessEqual(len(page["examples"]), 10)
             seen += [e["id"] for e in page["examples"]]
             after = page.get("next")
@@ -151,7 +156,9 @@ class Lifecycle(Case):
             self.assertProblem(self.server.delete(target), 404)
         answer = self.server.request("PUT", "/tasks")
         self.assertProblem(answer, 405)
-        self.assertEqual({m.strip() for m in answer.headers["Allow"].split(",")} & {"GET", "POST", "PUT"}, {"GET", "POST"})
+        self.assertEqual(
+            {m.strip() for m in answer.headers["Allow"].split(",")} & {"GET", "POST", "PUT"}, {"GET", "POST"}
+        )
 
 
 class Restart(Case):
@@ -162,13 +169,22 @@ class Restart(Case):
         self.addCleanup(server.__exit__)
         server.taught(patches("red", 6, source) + patches("blue", 6, source), name="one")
         server.taught(patches("green", 6, source), name="two")
-        before = (server.get("/tasks").json(), server.get("/accuracy").json(), [server.predict(p).json() for p in probes])
+        before = (
+            server.get("/tasks").json(),
+            server.get("/accuracy").json(),
+            [server.predict(p).json() for p in probes],
+        )
         self.assertEqual(server.terminate(), 0)
         server.start()
-        after = (server.get("/tasks").json(), server.get("/accuracy").json(), [server.predict(p).json() for p in probes])
+        after = (
+            server.get("/tasks").json(),
+            server.get("/accuracy").json(),
+            [server.predict(p).json() for p in probes],
+        )
         self.assertEqual(before, after)
 
 
 if __name__ == "__main__":
     import unittest
+
     unittest.main()

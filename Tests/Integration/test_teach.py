@@ -66,7 +66,7 @@ class TeachAnswers(Case):
         whole = patch("red", self.random)
         examples = self.pair()
         examples[3] = ("red", b"no image at all")
-        examples[7] = ("blue", whole[:len(whole) // 2])
+        examples[7] = ("blue", whole[: len(whole) // 2])
         task = self.server.taught(examples, form="json")
         self.assertEqual([item["index"] for item in task["rejected"]], [3, 7])
         for item in task["rejected"]:
@@ -131,8 +131,11 @@ class TeachAnswers(Case):
 
     def test_labels_in_any_script_come_back_as_they_were(self):
         names = ["Äpfel", "苹果", "naïve café"]
-        examples = [row for name, colour in zip(names, ("red", "green", "blue"))
-                    for row in patches(colour, 5, self.random, label=name)]
+        examples = [
+            row
+            for name, colour in zip(names, ("red", "green", "blue"))
+            for row in patches(colour, 5, self.random, label=name)
+        ]
         for form in ("json", "tar", "zip"):
             task = self.server.taught(examples, form=form, extend="true")
             self.assertEqual({c["name"] for c in task["classes"]}, set(names), form)
@@ -144,8 +147,13 @@ class TeachAnswers(Case):
             ("no JSON", "/tasks", "application/json", b"{", (400,)),
             ("JSON of another shape", "/tasks", "application/json", b"[1]", (400, 422)),
             ("no base64", "/tasks", "application/json", b'{"examples":[{"label":"a","data":"%%%"}]}', (400, 422)),
-            ("an empty label", "/tasks", "application/json",
-             f'{{"examples":[{{"label":"","data":"{data}"}}]}}'.encode(), (400, 422)),
+            (
+                "an empty label",
+                "/tasks",
+                "application/json",
+                f'{{"examples":[{{"label":"","data":"{data}"}}]}}'.encode(),
+                (400, 422),
+            ),
             ("a media type", "/tasks", "application/x-rar", b"Rar!", (415,)),
             ("no media type", "/tasks", None, b"abc", (415,)),
             ("no tar", "/tasks", "application/x-tar", b"x" * 2000, (400, 422)),
@@ -154,7 +162,13 @@ class TeachAnswers(Case):
             ("another boundary", "/tasks", "multipart/form-data; boundary=y", b"--x\r\n\r\n--x--\r\n", (400, 422)),
             ("a learner", "/tasks?learner=magic", "application/x-tar", tar_of([("a/b.png", image)]), (400, 422)),
             ("a holdout", "/tasks?holdout=2", "application/x-tar", tar_of([("a/b.png", image)]), (400, 422)),
-            ("a holdout in words", "/tasks?holdout=many", "application/x-tar", tar_of([("a/b.png", image)]), (400, 422)),
+            (
+                "a holdout in words",
+                "/tasks?holdout=many",
+                "application/x-tar",
+                tar_of([("a/b.png", image)]),
+                (400, 422),
+            ),
             ("an empty body", "/tasks", "application/x-tar", b"", (400, 411, 422)),
         ]
         for name, target, kind, body, statuses in cases:
@@ -166,15 +180,20 @@ class TeachAnswers(Case):
     def test_a_multipart_part_without_a_name_is_refused(self):
         body, kind = multipart([("red", "a.png", patch("red", self.random))])
         self.assertProblem(
-            self.server.request("POST", "/tasks", body.replace(b'name="red"; ', b""), {"Content-Type": kind}), (400, 422))
+            self.server.request("POST", "/tasks", body.replace(b'name="red"; ', b""), {"Content-Type": kind}),
+            (400, 422),
+        )
 
     def test_images_of_every_kind_of_png_are_taken(self):
         grey = png(40, 30, bytes(i % 256 for i in range(1200)), channels=1)
         one = png(1, 1, b"\x10\x20\x30")
-        task = self.server.taught([("grey", grey), ("grey", patch("grey", self.random)), ("dot", one)], form="json", holdout=0)
+        task = self.server.taught(
+            [("grey", grey), ("grey", patch("grey", self.random)), ("dot", one)], form="json", holdout=0
+        )
         self.assertEqual(task["rejected"], [])
 
 
 if __name__ == "__main__":
     import unittest
+
     unittest.main()

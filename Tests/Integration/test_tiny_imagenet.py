@@ -14,4 +14,5 @@ class TinyImageNet(Case):
 
 if __name__ == "__main__":
     import unittest
+
     unittest.main()

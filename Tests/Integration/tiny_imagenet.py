@@ -20,7 +20,7 @@ from harness import Server, multipart, progress
 def ask(server, images, batch=32):
     labels = []
     for start in range(0, len(images), batch):
-        body, kind = multipart([("file", f"{i}.jpg", image) for i, image in enumerate(images[start:start + batch])])
+        body, kind = multipart([("file", f"{i}.jpg", image) for i, image in enumerate(images[start : start + batch])])
         answer = server.request("POST", "/predict?top_k=1", body, {"Content-Type": kind}, timeout=600)
         assert answer.status == 200, answer
         value = answer.json()
@@ -29,11 +29,11 @@ def ask(server, images, batch=32):
 
 
 def run(shots, resolution, tasks=10, test=50, seed=0, order_seed=1, held_out=False, flags=(), log=progress):
-    classes = tiny_imagenet(shots, test, order_seed, seed)[:tasks * 5]
+    classes = tiny_imagenet(shots, test, order_seed, seed)[: tasks * 5]
     with Server("--holdout", "0", *flags, resolution=resolution) as server:
         live = []
         for number in range(tasks):
-            group = classes[number * 5:number * 5 + 5]
+            group = classes[number * 5 : number * 5 + 5]
             learn = [(name, image) for name, images, _ in group for image in images]
             named = [(name, image) for name, _, images in group for image in images] if held_out else None
             answer = server.teach(learn, name=f"task {number + 1}", form="json" if named else "tar", held_out=named)
@@ -46,7 +46,7 @@ def run(shots, resolution, tasks=10, test=50, seed=0, order_seed=1, held_out=Fal
         started = time.monotonic()
         right, total = [], []
         for number in range(tasks):
-            group = classes[number * 5:number * 5 + 5]
+            group = classes[number * 5 : number * 5 + 5]
             images = [(name, image) for name, _, tested in group for image in tested]
             answers = ask(server, [image for _, image in images])
             right.append(sum(label == name for (name, _), label in zip(images, answers)))
@@ -56,10 +56,19 @@ def run(shots, resolution, tasks=10, test=50, seed=0, order_seed=1, held_out=Fal
         resident = server.resident_bytes()
     average = sum(r / t for r, t in zip(right, total)) / tasks
     log(f"asked {sum(total)} images in {asked:.1f} s")
-    return {"shots": shots, "resolution": resolution, "tasks": tasks, "seed": seed, "order_seed": order_seed,
-            "average_accuracy": round(average, 4), "per_task": [round(r / t, 3) for r, t in zip(right, total)],
-            "test_images": sum(total), "seconds_live": [round(s, 2) for s in live],
-            "reported_average": reported["average"], "resident_mib": round(resident / 2**20)}
+    return {
+        "shots": shots,
+        "resolution": resolution,
+        "tasks": tasks,
+        "seed": seed,
+        "order_seed": order_seed,
+        "average_accuracy": round(average, 4),
+        "per_task": [round(r / t, 3) for r, t in zip(right, total)],
+        "test_images": sum(total),
+        "seconds_live": [round(s, 2) for s in live],
+        "reported_average": reported["average"],
+        "resident_mib": round(resident / 2**20),
+    }
 
 
 def main():
@@ -74,14 +83,23 @@ def main():
     parser.add_argument("--goal", type=float)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    result = run(options.shots, options.resolution, options.tasks, options.test, options.seed, options.order_seed,
-                 options.held_out)
+    result = run(
+        options.shots,
+        options.resolution,
+        options.tasks,
+        options.test,
+        options.seed,
+        options.order_seed,
+        options.held_out,
+    )
     if options.json:
         print(json.dumps({"name": "tiny-imagenet", **result}))
     else:
-        print(f"{result['tasks']} tasks of 5 classes, {result['shots']} images a class, {result['resolution']} px: "
-              f"average accuracy {result['average_accuracy']:.3f} on {result['test_images']} images "
-              f"(per task {result['per_task']})")
+        print(
+            f"{result['tasks']} tasks of 5 classes, {result['shots']} images a class, {result['resolution']} px: "
+            f"average accuracy {result['average_accuracy']:.3f} on {result['test_images']} images "
+            f"(per task {result['per_task']})"
+        )
     if options.goal and result["average_accuracy"] < options.goal:
         sys.exit(f"below the goal of {options.goal}")
 
