@@ -13,8 +13,8 @@ while IFS= read -r -d '' script; do
   bash -n "$script" || fail "$script does not parse"
   [ -x "$script" ] || fail "$script is not executable"
 done < <(tracked '*.sh' .ci/run)
-if [ -n "$(tracked '*.py' | tr -d '\0')" ]; then
-  tracked '*.py' | xargs -0 /usr/bin/python3 - <<'PYTHON' || fail "python"
+mapfile -d '' -t python_files < <(tracked '*.py')
+/usr/bin/python3 - "${python_files[@]}" <<'PYTHON' || fail "python"
 import ast, sys
 for path in sys.argv[1:]:
     with open(path, encoding="utf-8") as file:
@@ -24,7 +24,6 @@ for path in sys.argv[1:]:
         if len(line) > 120:
             sys.exit(f"{path}:{number}: longer than 120 columns")
 PYTHON
-fi
 
 # Rules about the tree. Patterns are written so that they do not match themselves.
 rule() { # rule NAME PATTERN [PATHSPEC...]

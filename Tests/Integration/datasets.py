@@ -39,8 +39,8 @@ def shared_zip(name):
 
 
 def tiny_imagenet(shots, test, order_seed, draw_seed):
-    """[(class, [images to learn], [images to test])]: classes by sorted id, then shuffled by `order_seed`; the images to
-    learn are drawn by `draw_seed`."""
+    """[(class, [images to learn], [images to test])]: classes by sorted id, then shuffled by `order_seed`; the images
+    to learn are drawn by `draw_seed`."""
     with shared_zip("tiny-imagenet-50.zip") as archive:
         names = {"train": {}, "test": {}}
         for entry in sorted(archive.namelist()):

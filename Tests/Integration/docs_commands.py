@@ -1,8 +1,8 @@
 """Runs the commands of the documentation against a live server.
 
-Every ```sh block of a page that calls `curl` or `clserver` (but not `make` or `systemctl`) is run in order in one shell
-folder, with the server's address in place of http://127.0.0.1:8080. A curl whose answer is not 2xx fails, unless the line
-before it says `# answers STATUS`. A block that starts with `# not run` is left out.
+Every ```sh block of a page that calls `curl` or `clserver` (but not `make` or `systemctl`) is run, in order and in one
+folder, with the server's address in place of http://127.0.0.1:8080. A curl whose answer is not 2xx fails, unless the
+line before it says `# answers STATUS`. A block that starts with `# not run` is left out.
 """
 
 import os

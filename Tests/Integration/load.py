@@ -3,12 +3,12 @@
 
     load.py [--resolution 160] [--predictions 10000] [--stored 2500] [--json]
 
-Prints a table; with --json one object as the last line. Goals (issue of the main job, items 3, 6 and 7): resident memory
-after 1,000 predictions under 400 MB and flat over 10,000; live in at most 1.5 times the bare embedding time plus 1 s with
-2,500 examples stored; while a task embeds, predict p99 under 2 times its idle p99 and /healthz p99 under 50 ms.
+Prints a table; with --json one object as the last line. Goals: resident memory after 1,000 predictions under 400 MB and
+flat over 10,000; live in at most 1.5 times the bare embedding time plus 1 s with 2,500 examples stored; while a task
+embeds, predict p99 under 2 times its idle p99 and /healthz p99 under 50 ms.
 
-The bare embedding time is that of the same images sent as predictions with all workers busy, less nothing: it includes
-decoding, and is therefore an upper bound for the backbone alone; --bare-ms gives the backbone's own time an image.
+The bare embedding time is --bare-ms an image where given (`benchmarks backbone` prints it); otherwise that of the same
+images sent as predictions with every worker busy, which includes decoding them.
 """
 
 import argparse
