@@ -36,15 +36,3 @@ package struct MultipartPart: Sendable, Equatable {
   /// Where the part's bytes lie in the body.
   package let body: Range<Int>
 }
-
-/// Parses multipart/form-data (RFC 7578 over RFC 2046) that is in memory whole.
-package enum MultipartParser {
-  /// The parts in order, their bodies as ranges into `body`.
-  /// - Parameter contentType: the request's Content-Type, with its boundary.
-  /// - Complexity: O(body), no copy of a part.
-  package static func parse(
-    _ body: [UInt8], contentType: String, limits: MultipartLimits = MultipartLimits()
-  ) throws(MultipartError) -> [MultipartPart] {
-    []
-  }
-}

@@ -22,7 +22,8 @@ enum HTTPProblems {
   static func of(_ error: HTTPParseError) -> Problem {
     switch error {
     case .targetTooLong(let limit):
-      limited("target-too-long", "Request target too long", 414, "The request line", limit, "bytes", "request_line_bytes")
+      limited(
+        "target-too-long", "Request target too long", 414, "The request line", limit, "bytes", "request_line_bytes")
     case .headerTooLarge(let limit):
       limited("header-too-large", "Header too large", 431, "The request's head", limit, "bytes", "header_bytes")
     case .tooManyFields(let limit):

@@ -15,9 +15,16 @@ package struct Route: Sendable {
 }
 
 /// What the router made of a request's head.
-enum Routing {
-  case matched(Route, parameters: [String: String])
-  /// An answer without a handler: OPTIONS.
-  case answer(HTTPResponse, pattern: String?)
-  case refused(Problem, pattern: String?)
+struct Routing {
+  enum Decision {
+    case handle(Route)
+    /// An answer without a handler: OPTIONS.
+    case answer(HTTPResponse)
+    case refuse(Problem)
+  }
+
+  var decision: Decision
+  /// The pattern that matched the path.
+  var pattern: String?
+  var parameters: [String: String] = [:]
 }

@@ -59,23 +59,32 @@ package struct Router: Sendable {
   /// Decides about a request by its head.
   func route(_ head: HTTPRequestHead, remoteAddress: String) -> Routing {
     guard head.method.isKnown || patterns.contains(where: { $0.routes.contains { $0.method == head.method } }) else {
-      return .refused(HTTPProblems.methodNotImplemented, pattern: nil)
+      return Routing(decision: .refuse(HTTPProblems.methodNotImplemented))
     }
     if head.requestTarget.isAsterisk {
-      return .answer(HTTPResponse(status: 204, headers: ["Allow": Self.allow(patterns.flatMap(\.routes))]), pattern: nil)
+      let allow = Self.allow(patterns.flatMap(\.routes))
+      return Routing(decision: .answer(HTTPResponse(status: 204, headers: ["Allow": allow])))
     }
     let ranges = head.requestTarget.segmentRanges
-    guard let pattern = patterns.first(where: { matches($0, ranges, head.requestTarget.bytes) }) else {
-      return .refused(HTTPProblems.notFound(path: head.path), pattern: nil)
+    let bytes = head.requestTarget.bytes
+    guard let pattern = patterns.first(where: { matches($0, ranges, bytes) }) else {
+      return Routing(decision: .refuse(HTTPProblems.notFound(path: head.path)))
     }
+    var routing = Routing(decision: .answer(HTTPResponse(status: 204)), pattern: pattern.text)
     guard let route = Self.route(for: head.method, in: pattern.routes) else {
-      if head.method == .options {
-        return .answer(HTTPResponse(status: 204, headers: ["Allow": pattern.allow]), pattern: pattern.text)
-      }
-      return .refused(HTTPProblems.methodNotAllowed(head.method, allow: pattern.allow), pattern: pattern.text)
+      routing.decision =
+        head.method == .options
+        ? .answer(HTTPResponse(status: 204, headers: ["Allow": pattern.allow]))
+        : .refuse(HTTPProblems.methodNotAllowed(head.method, allow: pattern.allow))
+      return routing
     }
-    if let problem = authorize?(head, route, remoteAddress) { return .refused(problem, pattern: pattern.text) }
-    return .matched(route, parameters: parameters(pattern, ranges, head.requestTarget.bytes))
+    if let problem = authorize?(head, route, remoteAddress) {
+      routing.decision = .refuse(problem)
+    } else {
+      routing.decision = .handle(route)
+      routing.parameters = parameters(pattern, ranges, bytes)
+    }
+    return routing
   }
 
   private static func route(for method: HTTPMethod, in routes: [Route]) -> Route? {

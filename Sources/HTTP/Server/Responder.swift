@@ -56,14 +56,16 @@ package final class Responder: Sendable {
 
   /// Answers with a body that is written piece by piece (chunked in HTTP/1.1). The head's own body is its first piece.
   /// After another answer the stream is closed from the start.
-  package func startStream(_ head: HTTPResponse) -> ResponseStream {
-    guard claim() else { return ResponseStream(limit: 0, isClosed: true) { _ in } }
+  package func startStream(_ head: HTTPResponse, endsOnDrain: Bool = true) -> ResponseStream {
+    guard claim() else { return ResponseStream(limit: 0, isClosed: true, endsOnDrain: false) { _ in } }
     let stream: ResponseStream
     switch target {
     case .reactor(let mailbox, let key):
-      stream = ResponseStream(limit: streamBufferBytes, isClosed: false) { mailbox.post(.answer(key, $0)) }
+      stream = ResponseStream(limit: streamBufferBytes, isClosed: false, endsOnDrain: endsOnDrain) {
+        mailbox.post(.answer(key, $0))
+      }
     case .closure(let destination):
-      stream = ResponseStream(limit: streamBufferBytes, isClosed: false, destination)
+      stream = ResponseStream(limit: streamBufferBytes, isClosed: false, endsOnDrain: endsOnDrain, destination)
     }
     deliver(.streamStart(head, stream))
     return stream

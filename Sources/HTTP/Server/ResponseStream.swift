@@ -13,12 +13,16 @@ package final class ResponseStream: Sendable {
     var callbacks: [@Sendable () -> Void] = []
   }
 
+  /// Whether the stream is ended when the server drains, as one without an end of its own has to be. A stream that is
+  /// the answer to finite work is left to finish.
+  package let endsOnDrain: Bool
   private let limit: Int
   private let state: Mutex<State>
   private let deliver: Responder.Destination
 
-  init(limit: Int, isClosed: Bool, _ deliver: @escaping Responder.Destination) {
+  init(limit: Int, isClosed: Bool, endsOnDrain: Bool, _ deliver: @escaping Responder.Destination) {
     self.limit = limit
+    self.endsOnDrain = endsOnDrain
     self.deliver = deliver
     state = Mutex(State(isClosed: isClosed))
   }
