@@ -16,7 +16,8 @@ package struct APIClient {
     guard let scheme = schemes.first(where: { base.hasPrefix($0) }), base.count > scheme.count,
       !base.unicodeScalars.contains(where: { $0.value <= 0x20 || $0.value == 0x7F })
     else {
-      throw UsageError("the server must be an http:// or https:// address, not `\(TextEscaping.withoutControls(server))`")
+      throw UsageError(
+        "the server must be an http:// or https:// address, not `\(TextEscaping.withoutControls(server))`")
     }
     if let key, key.isEmpty || !key.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
       throw UsageError("the key must be printable ASCII without spaces")
