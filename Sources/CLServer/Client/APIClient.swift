@@ -61,6 +61,7 @@ package struct APIClient {
       } catch {
         switch error {
         case .broken where left > 0: continue
+        case .unreadable(let reason): throw .file(path: "the files to send", reason: reason)
         case .broken(let reason), .notConnected(let reason): throw .unreachable(server: server, reason: reason)
         }
       }

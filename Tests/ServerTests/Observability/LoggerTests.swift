@@ -39,9 +39,19 @@ func theJournalGetsThePriorityInsteadOfTheTime(_ level: LogLevel, _ priority: In
   #expect(line == "<\(priority)>m")
 }
 
+@Test func theJournalIsKnownByItsDeviceAndInode() {
+  let pipe = Pipe()
+  var status = stat()
+  fstat(pipe.write, &status)
+  let own = "\(status.st_dev):\(status.st_ino)"
+  #expect(LogFormatter.isJournal(pipe.write, environment: ["JOURNAL_STREAM": own]))
+  #expect(!LogFormatter.isJournal(pipe.write, environment: ["JOURNAL_STREAM": "1:1"]))
+  #expect(!LogFormatter.isJournal(pipe.write, environment: [:]))
+}
+
 @Test func aJSONLineIsOneObject() {
   let fields = [LogField("quote", "say \"hi\"\\"), LogField("n", -3), LogField("bad", .number(.nan))]
-  let line = LogFormatter(format: .json, journal: false).line(record(.error, "m\n", fields))
+  let line = LogFormatter(format: .json, journal: true).line(record(.error, "m\n", fields))
   let value = JSONValue.parse(Array(line.utf8))
   #expect(value?["message"] == .string("m\n"))
   #expect(value?["level"] == .string("error"))

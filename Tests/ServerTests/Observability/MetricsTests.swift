@@ -94,6 +94,17 @@ private func populatedRegistry() -> MetricsRegistry {
   #expect(age > -5 && age < 86_400)
 }
 
+@Test func aProcessNameCannotShiftTheFields() {
+  let text = "7 (a) 1 (b) S 1 2 3 4 5 6 7 8 9 10 100 20 0 0 20 0 4 0 555 8192 16 0\n"
+  let status = ProcessMetrics.parse(stat: text)
+  #expect(status?.cpuTicks == 120)
+  #expect(status?.threads == 4)
+  #expect(status?.startTicks == 555)
+  #expect(status?.virtualBytes == 8192)
+  #expect(status?.residentPages == 16)
+  #expect(ProcessMetrics.parse(stat: "7 (a) S 1") == nil)
+}
+
 private let promtool = "/usr/bin/promtool"
 
 @Test(.enabled(if: access(promtool, X_OK) == 0, "promtool is not installed (Debian: prometheus)"))
