@@ -60,7 +60,7 @@ let package = Package(
     .testTarget(name: "HTTPTests", dependencies: ["HTTP", "CLinux"], swiftSettings: strict),
     .testTarget(name: "StorageTests", dependencies: ["Storage", "CSQLite"], swiftSettings: strict),
     .testTarget(
-      name: "ServerTests", dependencies: ["CLServer", "CLModels", "HTTP", "Storage", "Tensor"],
+      name: "ServerTests", dependencies: ["CLServer", "CLModels", "HTTP", "Storage", "Tensor", "CArchive"],
       swiftSettings: strict),
   ],
   cLanguageStandard: .c17

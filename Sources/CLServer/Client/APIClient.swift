@@ -16,7 +16,8 @@ package struct APIClient {
     guard let scheme = schemes.first(where: { base.hasPrefix($0) }), base.count > scheme.count,
       !base.unicodeScalars.contains(where: { $0.value <= 0x20 || $0.value == 0x7F })
     else {
-      throw UsageError("the server must be an http:// or https:// address, not `\(TextEscaping.withoutControls(server))`")
+      throw UsageError(
+        "the server must be an http:// or https:// address, not `\(TextEscaping.withoutControls(server))`")
     }
     if let key, key.isEmpty || !key.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
       throw UsageError("the key must be printable ASCII without spaces")
@@ -60,6 +61,7 @@ package struct APIClient {
       } catch {
         switch error {
         case .broken where left > 0: continue
+        case .unreadable(let reason): throw .file(path: "the files to send", reason: reason)
         case .broken(let reason), .notConnected(let reason): throw .unreachable(server: server, reason: reason)
         }
       }

@@ -18,7 +18,8 @@ package enum AccuracyReport {
   }
 
   private static func matrix(_ names: [String], _ answer: JSONValue) -> String {
-    var table = TextTable(header: ["AFTER"] + names.map(TextEscaping.withoutControls), rightAligned: Set(1...names.count))
+    var table = TextTable(
+      header: ["AFTER"] + names.map(TextEscaping.withoutControls), rightAligned: Set(1...names.count))
     for (i, row) in (answer["matrix"].array ?? []).enumerated() {
       let cells = (0..<names.count).map { j -> String in
         guard let value = row[j].double else { return j <= i ? "-" : "" }

@@ -20,6 +20,8 @@ package struct CurlExchange {
     case notConnected(String)
     /// The connection broke: the server may have taken the request.
     case broken(String)
+    /// A file of the request cannot be read.
+    case unreadable(String)
   }
 
   package let method: String
@@ -101,6 +103,7 @@ package struct CurlExchange {
     let reason = String(cString: curl_easy_strerror(code))
     switch code {
     case CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_GOT_NOTHING, CURLE_PARTIAL_FILE: return .broken(reason)
+    case CURLE_READ_ERROR, CURLE_ABORTED_BY_CALLBACK: return .unreadable(reason)
     default: return .notConnected(reason)
     }
   }

@@ -4,13 +4,15 @@ package enum Listings {
   package static func tasks(_ answer: JSONValue) -> String {
     let tasks = answer.array ?? answer["tasks"].array ?? []
     if tasks.isEmpty { return "no tasks yet; `clserver teach NAME DIR` adds one" }
-    var table = TextTable(header: ["ID", "NAME", "LEARNER", "STATE", "SERVING", "CLASSES", "EXAMPLES"], rightAligned: [0, 5, 6])
+    var table = TextTable(
+      header: ["ID", "NAME", "LEARNER", "STATE", "SERVING", "CLASSES", "EXAMPLES"], rightAligned: [0, 5, 6])
     for task in tasks {
       let classes = task["classes"].array
       let examples = classes.map { $0.reduce(0) { $0 + ($1["examples"].integer ?? 0) } }
       table.add([
         cell(task["id"]), cell(task["name"]), cell(task["learner"]), cell(task["state"]),
-        task["serving"].isTrue ? "yes" : "no", classes.map { String($0.count) } ?? "-", examples.map(String.init) ?? "-",
+        task["serving"].isTrue ? "yes" : "no", classes.map { String($0.count) } ?? "-",
+        examples.map(String.init) ?? "-",
       ])
     }
     return table.text

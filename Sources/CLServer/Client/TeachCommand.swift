@@ -19,7 +19,7 @@ package struct TeachCommand {
       throw .unexpectedAnswer("a task without an id")
     }
     if request.wait == .none {
-      if json { output.printRaw(body) } else { output.print("task \(id) accepted: \(classes(task))") }
+      if json { output.printRaw(body) } else { output.print("task \(id) accepted") }
       return
     }
     let last = try follow(id, until: request.wait, &bar)

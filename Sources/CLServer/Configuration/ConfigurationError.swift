@@ -31,7 +31,8 @@ package enum ConfigurationError: Error, Equatable, Sendable, CustomStringConvert
     case .notKeyAndValue(let path, let line, let text):
       "\(path):\(line): expected `key = value`, found `\(escaped(text))`"
     case .unknownKey(let name, let suggestion, let source):
-      unknown(name, source) + (suggestion.map { "; did you mean `\($0)`?" } ?? "; `clserver serve --help` lists them all")
+      unknown(name, source)
+        + (suggestion.map { "; did you mean `\($0)`?" } ?? "; `clserver serve --help` lists them all")
     case .repeatedKey(let key, let first, let second):
       first == second ? "\(key) is given twice" : "\(second): `\(key)` is given twice; the first is at \(first)"
     case .missingValue(let flag):

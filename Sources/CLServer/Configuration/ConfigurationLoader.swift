@@ -25,7 +25,11 @@ package enum ConfigurationLoader {
   }
 
   /// Why a file cannot be read.
-  package struct FileProblem: Error, Sendable { package let reason: String }
+  package struct FileProblem: Error, Sendable {
+    package let reason: String
+
+    package init(reason: String) { self.reason = reason }
+  }
 
   private static func applyFile(
     _ path: String, _ readFile: (String) -> Result<String, FileProblem>, to configuration: inout Configuration

@@ -21,7 +21,8 @@ extension Setting {
       "resolution", .computation, 16...1024, \.resolution,
       "Side in pixels of the image the backbone sees; a multiple of its patch. 160 is fast, 224 more accurate."),
     choice(
-      "instruction_set", .computation, \.instructionSet, "Processor instructions to use; auto takes the fastest there are."),
+      "instruction_set", .computation, \.instructionSet,
+      "Processor instructions to use; auto takes the fastest there are."),
     choice("precision", .computation, \.precision, "Arithmetic of the backbone."),
   ]
 
@@ -31,7 +32,8 @@ extension Setting {
       "crossing", .learning, 1...1_000_000, \.crossing,
       "Examples from which closed-form uses random features instead of kernel ridge."),
     integer(
-      "random_feature_count", .learning, 64...65_536, \.randomFeatureCount, "Random features of the random-features head."),
+      "random_feature_count", .learning, 64...65_536, \.randomFeatureCount,
+      "Random features of the random-features head."),
     Setting(
       "seed", .learning, .natural, "Seed of everything random: splits, random features, training.",
       read: { .natural($0.seed) }, write: { if case .natural(let value) = $1 { $0.seed = value } }),
@@ -54,9 +56,11 @@ extension Setting {
     bytes("header_bytes", .connections, 1 << 10, 1 << 20, \.headerBytes, "Largest request head."),
     integer("header_fields", .connections, 1...10_000, \.headerFields, "Most header fields in a request."),
     seconds(
-      "header_deadline_seconds", .connections, 0.1...3600, \.headerDeadlineSeconds, "Time to send a whole request head."),
+      "header_deadline_seconds", .connections, 0.1...3600, \.headerDeadlineSeconds, "Time to send a whole request head."
+    ),
     seconds(
-      "idle_timeout_seconds", .connections, 0.1...86_400, \.idleTimeoutSeconds, "Time a connection may wait between requests."
+      "idle_timeout_seconds", .connections, 0.1...86_400, \.idleTimeoutSeconds,
+      "Time a connection may wait between requests."
     ),
     seconds(
       "write_timeout_seconds", .connections, 0.1...3600, \.writeTimeoutSeconds,
@@ -88,7 +92,8 @@ extension Setting {
     integer("image_pixels", .requests, 1...1_000_000_000, \.imagePixels, "Most pixels in an image."),
     integer("image_side", .requests, 1...1_000_000, \.imageSide, "Longest side of an image in pixels."),
     integer(
-      "top_k_default", .requests, 1...10_000, \.topKDefault, "Classes listed in an answer, where the request does not say."),
+      "top_k_default", .requests, 1...10_000, \.topKDefault,
+      "Classes listed in an answer, where the request does not say."),
     integer(
       "idempotency_hours", .requests, 1...8760, \.idempotencyHours, "How long an Idempotency-Key is remembered."),
   ]

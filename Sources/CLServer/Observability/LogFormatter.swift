@@ -1,7 +1,9 @@
+import Glibc
+
 /// Turns records into lines, without the newline.
 package struct LogFormatter: Sendable {
   package let format: LogFormat
-  /// Whether the reader is the journal, which takes the level from `<N>` and has its own clock.
+  /// Whether the reader is the journal, which takes the level of a text line from `<N>` and has its own clock.
   package let journal: Bool
 
   package init(format: LogFormat, journal: Bool) {
@@ -10,15 +12,21 @@ package struct LogFormatter: Sendable {
   }
 
   package func line(_ record: LogRecord) -> String {
-    let prefix = journal ? "<\(record.level.journalPriority)>" : ""
     switch format {
-    case .text: return prefix + text(record)
-    case .json: return prefix + json(record)
+    case .text: text(record)
+    case .json: json(record)
     }
   }
 
+  /// Whether `descriptor` is the stream systemd connected to the journal: `JOURNAL_STREAM` has its device and inode.
+  package static func isJournal(_ descriptor: Int32, environment: [String: String]) -> Bool {
+    var status = stat()
+    guard let stream = environment["JOURNAL_STREAM"], fstat(descriptor, &status) == 0 else { return false }
+    return stream == "\(status.st_dev):\(status.st_ino)"
+  }
+
   private func text(_ record: LogRecord) -> String {
-    var line = journal ? "" : "\(record.time.rfc3339) \(record.level.rawValue) "
+    var line = journal ? "<\(record.level.journalPriority)>" : "\(record.time.rfc3339) \(record.level.rawValue) "
     line += TextEscaping.withoutControls(record.message)
     for field in record.fields {
       line += " \(field.name)="

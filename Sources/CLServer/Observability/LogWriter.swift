@@ -33,6 +33,12 @@ package final class LogWriter: LogSink {
     NamedThread.start("log") { self.run() }
   }
 
+  /// A writer to standard error, as `configuration` and the environment (`JOURNAL_STREAM`) ask.
+  package static func standardError(_ configuration: Configuration, environment: [String: String]) -> LogWriter {
+    let journal = LogFormatter.isJournal(STDERR_FILENO, environment: environment)
+    return LogWriter(formatter: LogFormatter(format: configuration.logFormat, journal: journal))
+  }
+
   /// How many records were dropped since the start.
   package var dropped: Int { dropTotal.load(ordering: .relaxed) }
 

@@ -14,7 +14,8 @@ package struct Logger: Sendable {
   private let now: @Sendable () -> Timestamp
 
   package init(
-    level: LogLevel, sink: any LogSink, fields: [LogField] = [], now: @escaping @Sendable () -> Timestamp = Timestamp.now
+    level: LogLevel, sink: any LogSink, fields: [LogField] = [],
+    now: @escaping @Sendable () -> Timestamp = Timestamp.now
   ) {
     self.level = level
     self.sink = sink

@@ -48,9 +48,10 @@ package final class MetricsRegistry: Sendable {
     values: @escaping @Sendable () -> [(labels: [String], value: Double)]
   ) {
     Self.check(name, labels)
-    add(MetricFamily(name: name, help: help, type: "gauge") {
-      values().map { MetricSample(suffix: "", labels: Array(zip(labels, $0.labels)), value: $0.value) }
-    })
+    add(
+      MetricFamily(name: name, help: help, type: "gauge") {
+        values().map { MetricSample(suffix: "", labels: Array(zip(labels, $0.labels)), value: $0.value) }
+      })
   }
 
   /// A distribution over fixed buckets; `bounds` are upper bounds, ascending, without infinity.

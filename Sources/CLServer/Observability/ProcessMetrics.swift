@@ -22,16 +22,17 @@ package enum ProcessMetrics {
     registry.gauge("process_start_time_seconds", "When the process started, in seconds since the epoch.") { started }
   }
 
-  struct Status: Equatable {
-    var cpuTicks: UInt64
-    var threads: Int
-    var startTicks: UInt64
-    var virtualBytes: UInt64
-    var residentPages: UInt64
+  /// Some fields of proc(5)'s `stat`: times in clock ticks.
+  package struct Status: Equatable, Sendable {
+    package let cpuTicks: UInt64
+    package let threads: Int
+    package let startTicks: UInt64
+    package let virtualBytes: UInt64
+    package let residentPages: UInt64
   }
 
   /// Reads the fields of proc(5)'s `stat`; the name in parentheses may itself contain spaces and parentheses.
-  static func parse(stat text: String) -> Status? {
+  package static func parse(stat text: String) -> Status? {
     guard let close = text.lastIndex(of: ")") else { return nil }
     let fields = text[text.index(after: close)...].split { $0 == " " || $0 == "\n" }
     // The first field here is number 3 of the manual.

@@ -29,7 +29,8 @@ package enum TextEscaping {
 
   /// A value of a text log line: bare when it is one word, otherwise as a JSON string.
   package static func logValue(_ text: String) -> String {
-    let bare = !text.isEmpty && text.unicodeScalars.allSatisfy { !isControl($0) && !" \"=\\".unicodeScalars.contains($0) }
+    let bare =
+      !text.isEmpty && text.unicodeScalars.allSatisfy { !isControl($0) && !" \"=\\".unicodeScalars.contains($0) }
     return bare ? text : json(text)
   }
 
