@@ -28,11 +28,15 @@ enum JPEGDecoder {
     return (structure.orientation ?? .upright).apply(to: image)
   }
 
-  /// 8, 4 or 2 where the short side stays at least twice the needed one, otherwise 1.
+  /// 8, 4 or 2 where it divides both sides (otherwise the image would be stretched a little) and leaves the short side at
+  /// least three times the needed one; else 1. Nearer to the needed side the coarser filter shows.
   private static func shrinkFactor(width: Int, height: Int, neededSide: Int?) -> Int {
     guard let neededSide, neededSide > 0 else { return 1 }
-    let shortSide = min(width, height)
-    return [8, 4, 2].first { shortSide / $0 >= 2 * neededSide } ?? 1
+    let (needed, overflow) = neededSide.multipliedReportingOverflow(by: 3)
+    if overflow { return 1 }
+    return [8, 4, 2].first {
+      width.isMultiple(of: $0) && height.isMultiple(of: $0) && min(width, height) / $0 >= needed
+    } ?? 1
   }
 
   private static func decode(
