@@ -1,1 +1,5 @@
-print("clserver")
+import FoundationEssentials
+import Glibc
+
+let environment = ProcessInfo.processInfo.environment
+exit(Program.run(arguments: Array(CommandLine.arguments.dropFirst()), environment: environment) { _ in 0 })

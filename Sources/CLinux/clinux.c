@@ -1,1 +1,6 @@
+#define _GNU_SOURCE
 #include "clinux.h"
+
+int clinux_accept(int listener, struct sockaddr *address, socklen_t *length) {
+  return accept4(listener, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}

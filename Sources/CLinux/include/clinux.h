@@ -9,3 +9,6 @@
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
+
+/// accept4 with SOCK_NONBLOCK and SOCK_CLOEXEC; its declaration needs _GNU_SOURCE, which Swift's importer does not set.
+int clinux_accept(int listener, struct sockaddr *address, socklen_t *length);
