@@ -2,4 +2,7 @@ import FoundationEssentials
 import Glibc
 
 let environment = ProcessInfo.processInfo.environment
-exit(Program.run(arguments: Array(CommandLine.arguments.dropFirst()), environment: environment) { _ in 0 })
+exit(
+  Program.run(arguments: Array(CommandLine.arguments.dropFirst()), environment: environment) { configuration in
+    Daemon.run(configuration, environment: environment)
+  })

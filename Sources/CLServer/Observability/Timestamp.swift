@@ -17,6 +17,16 @@ package struct Timestamp: Sendable, Equatable {
     return Timestamp(secondsSinceEpoch: time.tv_sec, nanoseconds: time.tv_nsec)
   }
 
+  /// A moment given in milliseconds since 1970.
+  package init(milliseconds: Int64) {
+    let seconds = (Double(milliseconds) / 1000).rounded(.down)
+    self.init(
+      secondsSinceEpoch: Int(seconds), nanoseconds: Int(milliseconds - Int64(seconds) * 1000) * 1_000_000)
+  }
+
+  /// Milliseconds since 1970.
+  package var milliseconds: Int64 { Int64(secondsSinceEpoch) * 1000 + Int64(nanoseconds / 1_000_000) }
+
   /// RFC 3339 in UTC with milliseconds: `2026-01-31T23:59:59.125Z`.
   package var rfc3339: String {
     let days = Int((Double(secondsSinceEpoch) / 86_400).rounded(.down))

@@ -1,0 +1,78 @@
+import CLModels
+package import HTTP
+import Storage
+
+extension API {
+  func addAccuracyRoutes(to router: inout Router) {
+    router.on(.get, "/accuracy", reading { _ in try accuracy().response() })
+    router.on(.get, "/versions", reading { _ in
+      JSON.object(["versions": .array(try store.versions(limit: 100).map(Self.version))]).response()
+    })
+  }
+
+  private static func version(_ version: VersionRecord) -> JSON {
+    let manifest = VersionManifest(json: version.manifest)
+    return .object([
+      "id": .integer(version.id), "created_at": .time(version.createdAt), "active": .boolean(version.isActive),
+      "after_task": version.afterTaskID.map { .integer($0) } ?? .null, "head": .optional(manifest?.head),
+      "lambda": .optional(manifest?.lambda), "classes": manifest.map { .integer($0.classes.count) } ?? .null,
+      "examples": manifest.map { .integer($0.trainingExamples) } ?? .null,
+      "held_out": manifest.map { .integer($0.heldOutExamples) } ?? .null,
+    ])
+  }
+
+  private func accuracy() throws -> JSON {
+    let active = try store.versions(limit: 1).first
+    let history = AccuracyHistory(tasks: try store.tasks(), evaluations: try store.evaluations())
+    let matrix = history.matrix
+    let classes = try active.map { try store.classEvaluations(of: $0.id) } ?? []
+    let names = Dictionary(uniqueKeysWithValues: try store.classes().map { ($0.id, $0.name) })
+    let figures: [(String, Measured)] = [
+      ("average", matrix.average), ("average_incremental", matrix.averageIncremental),
+      ("forgetting", matrix.forgetting), ("backward_transfer", matrix.backwardTransfer),
+    ]
+    var members: [String: JSON] = [
+      "version": active.map { .integer($0.id) } ?? .null,
+      "tasks": .array(history.tasks.map { .object(["id": .integer($0.id), "name": .string($0.name)]) }),
+      "matrix": .array(history.cells.map { .array($0.map { .optional($0?.accuracy) }) }),
+      "counts": .array(history.cells.map { .array($0.map { $0.map { .integer($0.total) } ?? .null }) }),
+      "leave_one_out": .array(history.leaveOneOut.map { .proportion($0.correct, of: $0.total) }),
+      "classes": .array(
+        classes.compactMap { evaluation in
+          names[evaluation.classID].map { name in
+            .object([
+              "id": .integer(evaluation.classID), "name": .string(name),
+              "held_out": .proportion(evaluation.counts.correct, of: evaluation.counts.total),
+              "leave_one_out": .proportion(
+                evaluation.counts.leaveOneOutCorrect ?? 0, of: evaluation.counts.leaveOneOutTotal ?? 0),
+            ])
+          }
+        }),
+    ]
+    var intervals: [String: JSON] = [:]
+    var counts: [String: JSON] = [:]
+    var notes: [String: JSON] = [:]
+    for (name, figure) in figures {
+      members[name] = .optional(figure.value)
+      intervals[name] = figure.interval.map { .array([.number($0.lowerBound), .number($0.upperBound)]) } ?? .null
+      counts[name] = .integer(figure.n)
+      if let note = figure.note { notes[name] = .string(note) }
+    }
+    members["intervals"] = .object(intervals)
+    members["n"] = .object(counts)
+    members["notes"] = .object(notes)
+    return .object(members)
+  }
+}
+
+extension JSON {
+  /// A share with its n and its 95 % interval; null without anything to count.
+  package static func proportion(_ correct: Int, of total: Int) -> JSON {
+    guard total > 0 else { return .object(["accuracy": .null, "n": 0, "interval": .null]) }
+    let interval = WilsonInterval(successes: correct, of: total)
+    return .object([
+      "accuracy": .number(Double(correct) / Double(total)), "n": .integer(total),
+      "interval": .array([.number(interval.lower), .number(interval.upper)]),
+    ])
+  }
+}
