@@ -3,4 +3,5 @@
 #include "dispatch.h"
 #include "float_gemm.h"
 #include "int8_gemm.h"
+#include "linear_algebra.h"
 #include "vector_ops.h"
