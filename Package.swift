@@ -44,6 +44,8 @@ let package = Package(
     .executableTarget(
       name: "CLServer",
       dependencies: ["CLModels", "HTTP", "Storage", "Tensor", "CArchive", "CCurl", "CLinux", "CKernels"],
+      // The description that /openapi.yaml serves: a link to the one at the top.
+      resources: [.embedInCode("openapi.yaml")],
       swiftSettings: strict),
     .executableTarget(
       name: "Benchmarks",

@@ -4,4 +4,5 @@
 #include "float_gemm.h"
 #include "int8_gemm.h"
 #include "resize.h"
+#include "linear_algebra.h"
 #include "vector_ops.h"
