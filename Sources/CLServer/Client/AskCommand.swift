@@ -26,7 +26,7 @@ package struct AskCommand {
       if json {
         output.printRaw(body)
       } else {
-        failed = show(body, Array(files[position..<end])) || failed
+        failed = show(body, Array(files[position..<end]), ranking: topK != nil) || failed
       }
       position = end
     }
@@ -56,20 +56,22 @@ package struct AskCommand {
   }
 
   /// Tells whether any file failed.
-  private func show(_ body: [UInt8], _ files: [String]) -> Bool {
+  private func show(_ body: [UInt8], _ files: [String], ranking: Bool) -> Bool {
     let answer = JSONValue.parse(body) ?? .null
     let predictions = answer["predictions"].array ?? [answer]
     var failed = false
     for (index, file) in files.enumerated() {
       let prediction = index < predictions.count ? predictions[index] : .null
       failed = prediction["label"] == .null && !prediction["unknown"].isTrue || failed
-      output.print(AskCommand.line(file, prediction))
+      output.print(AskCommand.line(file, prediction, ranking: ranking))
     }
     return failed
   }
 
-  /// `FILE: LABEL 91.2 %`, and the rest of the list where more than one class was asked for.
-  package static func line(_ file: String, _ prediction: JSONValue) -> String {
+  /// `FILE: LABEL 91.2 %`.
+  ///
+  /// - Parameter ranking: whether the classes after the first follow in parentheses.
+  package static func line(_ file: String, _ prediction: JSONValue, ranking: Bool) -> String {
     let name = TextEscaping.withoutControls(file)
     if let reason = prediction["error"].plain ?? prediction["error"]["detail"].plain {
       return "\(name): \(TextEscaping.withoutControls(reason))"
@@ -78,6 +80,7 @@ package struct AskCommand {
     guard label != nil || prediction["unknown"].isTrue else { return "\(name): no answer" }
     let shown = prediction["unknown"].isTrue ? "unknown" + (label.map { " (\($0)?)" } ?? "") : label ?? ""
     var line = "\(name): \(TextEscaping.withoutControls(shown)) \(Figures.percent(prediction["confidence"].double))"
+    guard ranking else { return line }
     let others = (prediction["top"].array ?? []).dropFirst().map { other in
       "\(TextEscaping.withoutControls(other["label"].plain ?? "?")) \(Figures.percent(other["confidence"].double))"
     }

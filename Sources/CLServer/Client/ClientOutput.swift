@@ -24,8 +24,9 @@ package struct ClientOutput: Sendable {
 
   package func tell(_ line: String) { notice(line + "\n") }
 
-  /// The server's JSON as it came, on a line of its own.
+  /// The server's JSON as it came, on a line of its own; nothing when there is none (204).
   package func printRaw(_ body: [UInt8]) {
+    if body.isEmpty { return }
     let text = String(decoding: body, as: UTF8.self)
     result(text.hasSuffix("\n") ? text : text + "\n")
   }

@@ -102,6 +102,12 @@ private func run(_ arguments: [String], _ server: String) throws -> (code: Int32
   #expect(server.requests.last?.line == "DELETE /tasks/4 HTTP/1.1")
 }
 
+@Test func forgettingHasNoAnswerToPrint() throws {
+  let server = try StubServer { _, _ in (204, "") }
+  #expect(try run(["forget", "class", "4"], server.url).out == "forgotten: classes/4\n")
+  #expect(try run(["forget", "class", "4", "--json"], server.url).out == "")
+}
+
 @Test func aRefusalIsExplainedAndExitsWithOne() throws {
   let server = try StubServer { _, _ in (409, #"{"title":"Class exists","detail":"apple is there","field":"label"}"#) }
   let result = try run(["forget", "class", "1"], server.url)

@@ -28,7 +28,14 @@ private func json(_ text: String) -> JSONValue { JSONValue.parse(Array(text.utf8
   ("{}", "f: no answer"),
 ])
 func aPredictionIsOneLine(_ prediction: String, _ line: String) {
-  #expect(AskCommand.line("f", json(prediction)) == line)
+  #expect(AskCommand.line("f", json(prediction), ranking: true) == line)
+}
+
+@Test func theRankingIsShownWhereItWasAskedFor() {
+  let prediction = json(
+    #"{"label":"a","confidence":0.9,"top":[{"label":"a","confidence":0.9},{"label":"b","confidence":0.1}]}"#)
+  #expect(AskCommand.line("f", prediction, ranking: false) == "f: a 90.0 %")
+  #expect(AskCommand.line("f", prediction, ranking: true) == "f: a 90.0 %  (b 10.0 %)")
 }
 
 @Test func theAccuracyReportShowsMatrixAndMeasures() {
