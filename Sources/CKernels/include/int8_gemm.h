@@ -15,10 +15,12 @@ typedef struct ck_int8_weights {
   int8_t *packed;         // 64-byte aligned
   float *scales;          // [padded_outputs]
   int32_t *sums;          // [padded_outputs]: sum of a column, to take the activations' zero point out
+  uint16_t *order;        // [n/16][k/4]: quads of inputs in the order AVX2 adds them up (int8_gemm_order.c)
+  uint16_t *order_counts; // [n/16][blocks][2]: how many sets of three and of two quads that order begins with
 } ck_int8_weights;
 
 /// Packs `weights` (`[outputs, inputs]`, row-major, as Hugging Face stores a Linear) with one scale an output.
-/// Returns NULL when memory is out. Free with `ck_int8_weights_free`.
+/// Returns NULL when memory is out or a size is not in 1...65536 (inputs: beyond it 32-bit sums could overflow). Free with `ck_int8_weights_free`.
 ck_int8_weights *ck_int8_weights_pack(const int8_t *weights, const float *scales, int32_t outputs, int32_t inputs);
 void ck_int8_weights_free(ck_int8_weights *weights);
 
