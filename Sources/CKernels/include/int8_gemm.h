@@ -6,6 +6,8 @@
 
 #include "dispatch.h"
 
+enum { CK_INT8_SET_SIZES = 4 };
+
 /// Weights ready for `ck_int8_gemm`: blocks of 16 outputs, 4 inputs interleaved, `[n/16][k/4][16][4]`, padded with zeros.
 typedef struct ck_int8_weights {
   int32_t inputs;         // k
@@ -15,10 +17,12 @@ typedef struct ck_int8_weights {
   int8_t *packed;         // 64-byte aligned
   float *scales;          // [padded_outputs]
   int32_t *sums;          // [padded_outputs]: sum of a column, to take the activations' zero point out
+  uint16_t *order;        // [n/16][k/4]: where AVX2 takes 4 inputs from, see int8_gemm_order.c
+  uint16_t *order_counts; // [n/16][k/1024][CK_INT8_SET_SIZES]: sets of 4, 3, 2 and 1 of these that can be added in 16 bits
 } ck_int8_weights;
 
 /// Packs `weights` (`[outputs, inputs]`, row-major, as Hugging Face stores a Linear) with one scale an output.
-/// Returns NULL when memory is out. Free with `ck_int8_weights_free`.
+/// Returns NULL when memory is out or a size is not in 1...65536 (inputs: beyond it 32-bit sums could overflow). Free with `ck_int8_weights_free`.
 ck_int8_weights *ck_int8_weights_pack(const int8_t *weights, const float *scales, int32_t outputs, int32_t inputs);
 void ck_int8_weights_free(ck_int8_weights *weights);
 
