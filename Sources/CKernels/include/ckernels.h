@@ -3,4 +3,5 @@
 #include "dispatch.h"
 #include "float_gemm.h"
 #include "int8_gemm.h"
+#include "resize.h"
 #include "vector_ops.h"
