@@ -27,7 +27,7 @@ ck_int8_weights *ck_int8_weights_pack(const int8_t *weights, const float *scales
   packed->scales = allocate(padded_outputs * sizeof *packed->scales);
   packed->sums = allocate(padded_outputs * sizeof *packed->sums);
   packed->order = allocate(panels * quads * sizeof *packed->order);
-  packed->order_counts = allocate(panels * blocks * 2 * sizeof *packed->order_counts);
+  packed->order_counts = allocate(panels * blocks * CK_INT8_SET_SIZES * sizeof *packed->order_counts);
   if (!packed->packed || !packed->scales || !packed->sums || !packed->order || !packed->order_counts) {
     ck_int8_weights_free(packed);
     return NULL;

@@ -2,9 +2,9 @@
 //
 // The AVX2 kernel multiplies 7-bit activations by 8-bit weights with vpmaddubsw: one 16-bit lane holds the sum of two
 // products, at most 127 * 256 = 32512, which always fits. Widening to 32 bits costs a second multiplication, so the
-// kernel first adds the lanes of up to three quads in 16 bits. That is exact when the positive weights that meet in a
-// lane sum to at most 258 and the negative ones to at least -258 (127 * 258 = 32766). Most sets of three quads meet
-// this bound; here every panel's quads are arranged so that nearly all do, and the rest are added in twos or alone.
+// kernel first adds the lanes of up to four quads in 16 bits. That is exact when the positive weights that meet in a
+// lane sum to at most 258 and the negative ones to at least -258 (127 * 258 = 32766). Each
+// panel's quads are arranged in sets that meet this bound, as many of them as possible in sets of four.
 #include "int8_gemm_order.h"
 
 #include <stdbool.h>
@@ -18,7 +18,7 @@ enum {
   LOOKAHEAD = 48,     // quads tried for a place in a set
 };
 
-/// Sums of the weights of each sign, lane by lane: at most 3 * 256.
+/// Sums of the weights of each sign, lane by lane: at most 4 * 256.
 typedef struct lane_sums {
   uint16_t positive[LANES];
   uint16_t negative[LANES];
@@ -54,7 +54,7 @@ static int32_t take_sets(int size, const lane_sums *sums, uint16_t *rest, int32_
   uint16_t left_over[BLOCK_QUADS];
   int32_t left_count = 0, sets = 0;
   while (*rest_count > 0) {
-    int32_t taken[3] = {0};
+    int32_t taken[4] = {0};
     int count = 1;
     lane_sums total = sums[rest[0]];
     for (int32_t i = 1; i < *rest_count && i < LOOKAHEAD && count < size; i++) {
@@ -93,12 +93,15 @@ void int8_order_quads(ck_int8_weights *weights) {
         rest[i] = (uint16_t)i;
         sums_of_quad(weights->packed + ((int64_t)panel * quads + first + i) * PANEL_QUAD, &sums[i]);
       }
-      uint16_t *out = weights->order + (int64_t)panel * quads + first;
-      uint16_t *counts = weights->order_counts + ((int64_t)panel * blocks + block) * 2;
-      counts[0] = (uint16_t)take_sets(3, sums, rest, &count, out);
-      out += 3 * counts[0];
-      counts[1] = (uint16_t)take_sets(2, sums, rest, &count, out);
-      memcpy(out + 2 * counts[1], rest, (size_t)count * sizeof *rest);
+      int32_t total = count;
+      uint16_t *start = weights->order + (int64_t)panel * quads + first, *out = start;
+      uint16_t *counts = weights->order_counts + ((int64_t)panel * blocks + block) * CK_INT8_SET_SIZES;
+      for (int i = 0; i < CK_INT8_SET_SIZES; i++) {
+        int size = CK_INT8_SET_SIZES - i;
+        counts[i] = (uint16_t)take_sets(size, sums, rest, &count, out);
+        out += size * counts[i];
+      }
+      for (int32_t i = 0; i < total; i++) start[i] = (uint16_t)(start[i] * 8);
     }
   }
 }
