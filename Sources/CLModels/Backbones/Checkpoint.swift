@@ -8,8 +8,8 @@ struct Checkpoint {
 
   /// Reads the header and recognises the scheme.
   init(file: UnsafeRawBufferPointer) throws(BackboneError) {
+    let header: SafetensorsHeader
     do throws(SafetensorsError) { header = try SafetensorsHeader(file: file) } catch { throw .weights(error) }
-    self.file = file
     var found: (NamingScheme, String)?
     search: for (scheme, prefixes, tensors) in NamingScheme.recognised {
       for prefix in prefixes where tensors.allSatisfy({ header.tensors[prefix + $0] != nil }) {
@@ -20,6 +20,8 @@ struct Checkpoint {
     guard let found else {
       throw .unsupported("its tensors' names are not those of a vision transformer of timm or Hugging Face")
     }
+    self.file = file
+    self.header = header
     (scheme, prefix) = found
     for (name, meaning) in scheme.refused where header.tensors[prefix + name] != nil {
       throw .unsupported("it has \(meaning)")

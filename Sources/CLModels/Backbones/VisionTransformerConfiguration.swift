@@ -31,10 +31,9 @@ struct VisionTransformerConfiguration: Equatable {
 
     name = document["name"]?.string ?? document["_name_or_path"]?.string ?? architecture
     if name.isEmpty { name = scheme.library }
-    heads = try Self.positive("num_attention_heads", in: settings) ?? Self.positive("num_heads", in: arguments)
-    imageSize =
-      try Self.positive("image_size", in: settings) ?? Self.positive("img_size", in: arguments)
-      ?? pretrained?["input_size"]?.array?.last?.integer
+    heads = try Self.positive(settings["num_attention_heads"] ?? arguments?["num_heads"], "num_attention_heads")
+    imageSize = try Self.positive(
+      settings["image_size"] ?? arguments?["img_size"] ?? pretrained?["input_size"]?.array?.last, "image_size")
 
     switch settings["hidden_act"]?.string {
     case "quick_gelu": activation = CK_EPILOGUE_QUICK_GELU
@@ -87,8 +86,8 @@ struct VisionTransformerConfiguration: Equatable {
     }
   }
 
-  private static func positive(_ name: String, in object: JSONValue?) throws(BackboneError) -> Int? {
-    guard let value = object?[name], value != .null else { return nil }
+  private static func positive(_ value: JSONValue?, _ name: String) throws(BackboneError) -> Int? {
+    guard let value, value != .null else { return nil }
     guard let number = value.integer, (1...1 << 20).contains(number) else { throw .configuration("bad \(name)") }
     return number
   }
