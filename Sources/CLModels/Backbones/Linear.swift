@@ -1,0 +1,90 @@
+internal import CKernels
+
+/// A Linear ready to compute, in int8 or in float. Immutable; many threads may use it at once.
+final class Linear: @unchecked Sendable {
+  private enum Weights {
+    case int8(UnsafeMutablePointer<ck_int8_weights>)
+    case float(AlignedBuffer<Float>)
+  }
+
+  let inputs: Int
+  let outputs: Int
+  private let weights: Weights
+  private let bias: AlignedBuffer<Float>
+
+  init(_ source: LinearWeights, precision: BackbonePrecision) throws(BackboneError) {
+    inputs = source.inputs
+    outputs = source.outputs
+    guard let bias = AlignedBuffer(source.bias) else { throw .outOfMemory }
+    self.bias = bias
+    switch (precision == .int8 ? source.quantized() : source.dequantized()).values {
+    case .int8(let numbers, let scales):
+      guard let packed = ck_int8_weights_pack(numbers, scales, Int32(outputs), Int32(inputs)) else {
+        throw .outOfMemory
+      }
+      weights = .int8(packed)
+    case .float(let numbers):
+      guard let buffer = AlignedBuffer(numbers) else { throw .outOfMemory }
+      weights = .float(buffer)
+    }
+  }
+
+  deinit {
+    if case .int8(let packed) = weights { ck_int8_weights_free(packed) }
+  }
+
+  /// Bytes of 64-byte aligned scratch `apply` needs.
+  func scratchBytes(rows: Int) -> Int {
+    switch weights {
+    case .int8(let packed): ck_int8_gemm_scratch(Int32(rows), packed)
+    case .float: 0
+    }
+  }
+
+  /// `out[row] = epilogue(weights * input[row] + bias)`; with `.residual` the product is added to `out`.
+  ///
+  /// out: `[rows, stride]`, at least `outputs` wide. Works through tiles of rows of about a millisecond each and calls
+  /// `yield` after each.
+  func apply(
+    _ input: KernelRows, rows: Int, epilogue: ck_epilogue, out: UnsafeMutablePointer<Float>, stride: Int,
+    context: borrowing KernelContext, yield: () -> Void
+  ) {
+    let tile = max(16, Self.tileProducts / (inputs * outputs) & ~15)
+    var start = 0
+    while start < rows {
+      let count = rows - start < tile + tile / 2 ? rows - start : tile
+      applyTile(
+        input.advanced(by: start), rows: count, epilogue: epilogue, out: out + start * stride, stride: stride,
+        context: context)
+      start += count
+      yield()
+    }
+  }
+
+  /// Multiplications in one tile: one to two milliseconds of int8 with AVX2.
+  private static let tileProducts = 400_000_000
+
+  private func applyTile(
+    _ input: KernelRows, rows: Int, epilogue: ck_epilogue, out: UnsafeMutablePointer<Float>, stride: Int,
+    context: borrowing KernelContext
+  ) {
+    switch (weights, input) {
+    case (.int8(let packed), .quantized(let bytes, let width, let scale, let zero)):
+      ck_int8_gemm(
+        context.isa, Int32(rows), bytes, Int32(width), scale, zero, packed, bias.pointer, epilogue, out, Int32(stride),
+        context.scratch)
+    case (.float(let numbers), .float(let values, let width)):
+      ck_gemm_f32(
+        context.isa, Int32(rows), Int32(outputs), Int32(inputs), 1, values, Int32(width), numbers.pointer,
+        Int32(inputs), epilogue == CK_EPILOGUE_RESIDUAL ? 1 : 0, out, Int32(stride))
+      for row in 0..<rows {
+        let line = out + row * stride
+        for output in 0..<outputs { line[output] += bias.pointer[output] }
+        if epilogue == CK_EPILOGUE_GELU || epilogue == CK_EPILOGUE_QUICK_GELU {
+          ck_activation(context.isa, epilogue, outputs, line)
+        }
+      }
+    default: preconditionFailure("a Linear is given rows in its own precision")
+    }
+  }
+}

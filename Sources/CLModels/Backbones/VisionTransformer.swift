@@ -1,0 +1,55 @@
+internal import CKernels
+package import Tensor
+
+/// A frozen vision transformer: images in, L2-normalised features out.
+///
+/// One implementation for CLIP's image tower, ViT, DeiT, DINO and DINOv2, from safetensors with Hugging Face's or timm's
+/// names. Weights are float32, float16, bfloat16, or int8 with a companion tensor `NAME.weight_scale` (`[outputs]`).
+/// Immutable: any number of threads may embed at once, each in a workspace of its own.
+package final class VisionTransformer: Sendable {
+  package let description: BackboneDescription
+  /// How to make the images `embed` takes.
+  package let preprocessing: ImagePreprocessing
+  private let parts: VisionTransformerParts
+  private let workspaces: WorkspacePool
+
+  /// Images that go through the blocks together. Their rows share each pass over the weights, which do not fit in the
+  /// second-level cache; more images would push the rows themselves out of it.
+  static let imagesPerPass = 2
+
+  /// Loads a checkpoint: checks it, converts it to `options.precision` and packs it for the kernels.
+  ///
+  /// - Parameters:
+  ///   - weights: the bytes of `model.safetensors`; not kept.
+  ///   - configuration: `config.json`; see `VisionTransformerConfiguration` for the keys.
+  package init(
+    weights: any WeightBytes, configuration: [UInt8], options: VisionTransformerOptions
+  ) throws(BackboneError) {
+    let parts = try weights.withBytes { bytes throws(BackboneError) in
+      try VisionTransformerParts(file: bytes, configuration: configuration, options: options)
+    }
+    self.parts = parts
+    description = parts.description
+    preprocessing = parts.preprocessing
+    workspaces = WorkspacePool(size: parts.workspaceSize(images: Self.imagesPerPass), precision: options.precision)
+  }
+
+  /// Features `[images.count, featureWidth]`, each of length 1, in the images' order.
+  ///
+  /// images: cropped by `preprocessing`, so `resolution` x `resolution`; others are a programmer's error and trap.
+  /// `yield` is called every one to two milliseconds, so that background work can let urgent work through.
+  /// A feature does not depend on which images it was computed together with.
+  package func embed(_ images: [RGBImage], yield: () -> Void) -> Matrix<Float> {
+    var features = Matrix<Float>(rows: images.count, columns: description.featureWidth)
+    workspaces.withWorkspace { workspace in
+      for first in stride(from: 0, to: images.count, by: Self.imagesPerPass) {
+        let pass = images[first..<min(first + Self.imagesPerPass, images.count)]
+        features.storage.withUnsafeMutableBufferPointer { out in
+          guard let base = out.baseAddress else { return }
+          parts.run(pass, workspace: workspace, out: base + first * description.featureWidth, yield: yield)
+        }
+      }
+    }
+    return features
+  }
+}

