@@ -1,5 +1,6 @@
 import CLModels
-import Storage
+import HTTP
+package import Storage
 
 extension LearningService {
   /// Makes a version of everything that serves, with one more task if given, and lets it answer.

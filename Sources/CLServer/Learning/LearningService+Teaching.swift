@@ -1,4 +1,5 @@
 import CLModels
+import HTTP
 import Storage
 import Tensor
 

@@ -1,3 +1,4 @@
+import HTTP
 package import Storage
 import Synchronization
 package import Tensor

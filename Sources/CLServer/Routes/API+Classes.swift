@@ -1,5 +1,5 @@
 import FoundationEssentials
-package import HTTP
+import HTTP
 import Storage
 
 extension API {

@@ -1,4 +1,5 @@
-package import HTTP
+import CLModels
+import HTTP
 import Storage
 
 extension API {

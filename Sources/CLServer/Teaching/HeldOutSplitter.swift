@@ -1,4 +1,4 @@
-package import CLModels
+import CLModels
 package import Storage
 
 /// Decides which of a request's examples are held out, with what is stored already in mind.
