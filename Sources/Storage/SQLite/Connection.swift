@@ -160,7 +160,8 @@ extension StorageError {
     case (SQLITE_FULL, _), (SQLITE_IOERR, ENOSPC), (SQLITE_IOERR, EDQUOT), (SQLITE_CANTOPEN, ENOSPC),
       (SQLITE_CANTOPEN, EDQUOT):
       self = .full(failure)
-    case (SQLITE_READONLY, _), (SQLITE_IOERR, EROFS), (SQLITE_CANTOPEN, EROFS), (SQLITE_PERM, _):
+    case (SQLITE_READONLY, _), (SQLITE_IOERR, EROFS), (SQLITE_CANTOPEN, EROFS), (SQLITE_CANTOPEN, EACCES),
+      (SQLITE_CANTOPEN, EPERM), (SQLITE_PERM, _):
       self = .readOnly(failure)
     case (SQLITE_CORRUPT, _), (SQLITE_NOTADB, _): self = .corrupt(failure)
     case (SQLITE_BUSY, _), (SQLITE_LOCKED, _): self = .busy(failure)
