@@ -24,6 +24,11 @@ final class Connection: @unchecked Sendable {
       throw error
     }
     handle = opened
+    // SQLite opens a file that it may not write to for reading instead, and says so only here. Log files created now
+    // would inherit the file's permissions and outlive the repair.
+    if mode == .readWrite && sqlite3_db_readonly(handle, "main") == 1 {
+      throw StorageError(result: SQLITE_READONLY, handle: nil, sql: nil)
+    }
     sqlite3_busy_timeout(handle, Connection.busyTimeout)
     _ = csqlite_defensive(handle)
     try execute("PRAGMA trusted_schema = OFF")
