@@ -8,8 +8,8 @@ package final class CholeskyFactor<Scalar: KernelScalar>: Sendable {
   package let furtherRows: Int
   /// Scalars from one row to the next.
   package let stride: Int
-  private let matrix: AlignedBuffer<Scalar>
-  private let inverses: AlignedBuffer<Scalar>
+  private let matrix: TileMemory<Scalar>
+  private let inverses: TileMemory<Scalar>
   private let tiles: TileRunner
 
   /// Columns factored at once, and the side of a tile of the rest's update.
@@ -20,9 +20,9 @@ package final class CholeskyFactor<Scalar: KernelScalar>: Sendable {
     self.order = order
     self.furtherRows = furtherRows
     self.tiles = tiles
-    stride = AlignedBuffer<Scalar>.stride(columns: order)
-    matrix = AlignedBuffer(count: (order + furtherRows) * stride)
-    inverses = AlignedBuffer(count: (order + 63) / 64 * 64 * 64)
+    stride = TileMemory<Scalar>.stride(columns: order)
+    matrix = TileMemory(count: (order + furtherRows) * stride)
+    inverses = TileMemory(count: (order + 63) / 64 * 64 * 64)
   }
 
   /// Row `index`: of the system's lower triangle (columns `0...index`) below `order`, of the further rows from there.

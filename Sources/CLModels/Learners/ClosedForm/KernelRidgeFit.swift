@@ -9,7 +9,7 @@ struct KernelRidgeFit {
   private let examples: CanonicalExamples
   private let tiles: TileRunner
   /// `[count, count]`, lower triangle.
-  private let kernel: AlignedBuffer<Float>
+  private let kernel: TileMemory<Float>
   private let stride: Int
 
   struct Solution {
@@ -23,7 +23,7 @@ struct KernelRidgeFit {
   init(_ examples: CanonicalExamples, tiles: TileRunner) {
     self.examples = examples
     self.tiles = tiles
-    stride = AlignedBuffer<Float>.stride(columns: examples.count)
+    stride = TileMemory<Float>.stride(columns: examples.count)
     kernel = Self.kernel(of: examples.features, stride: stride, tiles: tiles)
   }
 
@@ -83,14 +83,14 @@ struct KernelRidgeFit {
     guard factor.factor() else { return nil }
 
     let strips = examples.strips(of: 256)
-    let residuals = AlignedBuffer<Float>(count: count * classes)
-    let solution = AlignedBuffer<Scalar>(count: count * classes)
-    let errors = AlignedBuffer<Double>(count: strips.count)
+    let residuals = TileMemory<Float>(count: count * classes)
+    let solution = TileMemory<Scalar>(count: count * classes)
+    let errors = TileMemory<Double>(count: strips.count)
     tiles.run(strips.count) { index in
       let strip = strips[index]
       let first = factor.firstColumn(ofInverseRow: strip.lowerBound)
-      let width = AlignedBuffer<Scalar>.stride(columns: count - first)
-      let inverse = AlignedBuffer<Scalar>(count: strip.count * width)
+      let width = TileMemory<Scalar>.stride(columns: count - first)
+      let inverse = TileMemory<Scalar>(count: strip.count * width)
       factor.inverseRows(strip, into: inverse.base, stride: width)
       let coefficients = solution.base + strip.lowerBound * classes
       // A Y for these rows: L^-T times the targets solved against L.
@@ -144,10 +144,10 @@ struct KernelRidgeFit {
   // MARK: The kernel
 
   /// The lower triangle of the arc-cosine kernel of every pair of rows.
-  private static func kernel(of features: Matrix<Float>, stride: Int, tiles: TileRunner) -> AlignedBuffer<Float> {
+  private static func kernel(of features: Matrix<Float>, stride: Int, tiles: TileRunner) -> TileMemory<Float> {
     let count = features.rows
     let width = features.columns
-    let kernel = AlignedBuffer<Float>(count: count * stride)
+    let kernel = TileMemory<Float>(count: count * stride)
     let side = 256
     let blocks = (count + side - 1) / side
     let pairs = (0..<blocks).flatMap { row in (0...row).map { (row: row, column: $0) } }

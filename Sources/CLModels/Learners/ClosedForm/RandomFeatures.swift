@@ -70,7 +70,7 @@ package struct RandomFeaturesHead: Head {
     precondition(input.columns == featureWidth, "features of another width")
     let unit = input.rowsOfUnitLength()
     var result = Matrix<Float>(rows: unit.rows, columns: classCount)
-    let hidden = AlignedBuffer<Float>(count: min(Self.block, unit.rows) * features.count)
+    let hidden = TileMemory<Float>(count: min(Self.block, unit.rows) * features.count)
     for start in stride(from: 0, to: unit.rows, by: Self.block) {
       let rows = min(Self.block, unit.rows - start)
       features.write(rows: start..<start + rows, of: unit, to: hidden.base, stride: features.count)

@@ -10,11 +10,11 @@ struct RandomFeaturesFit {
   private let features: RandomFeatures
   private let tiles: TileRunner
   /// H, `[examples, features]`.
-  private let hidden: AlignedBuffer<Float>
+  private let hidden: TileMemory<Float>
   private let hiddenStride: Int
   /// G's lower triangle, `[features, features]`, and H^T Y, `[classes, features]`.
-  private let gram: AlignedBuffer<Float>
-  private let targets: AlignedBuffer<Float>
+  private let gram: TileMemory<Float>
+  private let targets: TileMemory<Float>
   private let gramStride: Int
 
   struct Solution {
@@ -32,15 +32,15 @@ struct RandomFeaturesFit {
     let classes = examples.classCount
     let side = 256
 
-    let hiddenStride = AlignedBuffer<Float>.stride(columns: features.count)
-    let hidden = AlignedBuffer<Float>(count: count * hiddenStride)
+    let hiddenStride = TileMemory<Float>.stride(columns: features.count)
+    let hidden = TileMemory<Float>(count: count * hiddenStride)
     tiles.run((count + side - 1) / side) { index in
       let rows = index * side..<min(count, (index + 1) * side)
       features.write(
         rows: rows, of: examples.features, to: hidden.base + rows.lowerBound * hiddenStride, stride: hiddenStride)
     }
-    let turnedStride = AlignedBuffer<Float>.stride(columns: count)
-    let turned = AlignedBuffer<Float>(count: features.count * turnedStride)
+    let turnedStride = TileMemory<Float>.stride(columns: count)
+    let turned = TileMemory<Float>(count: features.count * turnedStride)
     let blocks = (features.count + side - 1) / side
     tiles.run(blocks) { index in
       let range = index * side..<min(features.count, (index + 1) * side)
@@ -48,15 +48,15 @@ struct RandomFeaturesFit {
         features: range, of: examples.features, to: turned.base + range.lowerBound * turnedStride,
         stride: turnedStride)
     }
-    let labels = AlignedBuffer<Float>(count: classes * turnedStride)
+    let labels = TileMemory<Float>(count: classes * turnedStride)
     for label in 0..<classes {
       for index in 0..<count {
         labels.base[label * turnedStride + index] = examples.labels[index] == label ? 1 : -1
       }
     }
-    let gramStride = AlignedBuffer<Float>.stride(columns: features.count)
-    let gram = AlignedBuffer<Float>(count: features.count * gramStride)
-    let targets = AlignedBuffer<Float>(count: classes * gramStride)
+    let gramStride = TileMemory<Float>.stride(columns: features.count)
+    let gram = TileMemory<Float>(count: features.count * gramStride)
+    let targets = TileMemory<Float>(count: classes * gramStride)
     let pairs = (0..<blocks).flatMap { row in (0...row).map { (row: row, column: $0) } }
     tiles.run(pairs.count + blocks) { index in
       let row = index < pairs.count ? pairs[index].row * side : 0
@@ -169,8 +169,8 @@ struct RandomFeaturesFit {
     guard factor.factor() else { return nil }
 
     let strips = examples.strips(of: 256)
-    let residuals = AlignedBuffer<Float>(count: count * classes)
-    let errors = AlignedBuffer<Double>(count: strips.count)
+    let residuals = TileMemory<Float>(count: count * classes)
+    let errors = TileMemory<Double>(count: strips.count)
     tiles.run(strips.count) { index in
       let strip = strips[index]
       let rows = factor.row(order + classes + strip.lowerBound)

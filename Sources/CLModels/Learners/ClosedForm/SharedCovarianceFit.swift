@@ -52,7 +52,7 @@ struct SharedCovarianceFit {
   }
 
   private static func gram(_ rows: Matrix<Double>, divisor: Double, tiles: TileRunner) -> Matrix<Double> {
-    let out = AlignedBuffer<Double>(count: rows.rows * rows.rows)
+    let out = TileMemory<Double>(count: rows.rows * rows.rows)
     let side = 128
     tiles.run((rows.rows + side - 1) / side) { index in
       let range = index * side..<min(rows.rows, (index + 1) * side)

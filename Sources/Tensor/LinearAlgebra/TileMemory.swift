@@ -1,7 +1,7 @@
 /// Memory that tiles running on several threads write at once, 64-byte aligned, freed with its owner.
 ///
 /// Nothing here checks bounds or keeps two writers apart: a job hands each tile its own part. Scalars start undefined.
-package final class AlignedBuffer<Scalar: BinaryFloatingPoint & Sendable>: @unchecked Sendable {
+package final class TileMemory<Scalar: BinaryFloatingPoint & Sendable>: @unchecked Sendable {
   package let count: Int
   package let base: UnsafeMutablePointer<Scalar>
 
