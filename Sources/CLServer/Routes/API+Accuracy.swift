@@ -5,9 +5,11 @@ import Storage
 extension API {
   func addAccuracyRoutes(to router: inout Router) {
     router.on(.get, "/accuracy", reading { _ in try accuracy().response() })
-    router.on(.get, "/versions", reading { _ in
-      JSON.object(["versions": .array(try store.versions(limit: 100).map(Self.version))]).response()
-    })
+    router.on(
+      .get, "/versions",
+      reading { _ in
+        JSON.object(["versions": .array(try store.versions(limit: 100).map(Self.version))]).response()
+      })
   }
 
   private static func version(_ version: VersionRecord) -> JSON {

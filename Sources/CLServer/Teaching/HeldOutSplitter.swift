@@ -52,7 +52,9 @@ package struct HeldOutSplitter: Sendable {
 }
 
 extension HeldOutSplitter {
-  private func assign(_ examples: [CheckedExample], stored: [ExampleRecord], names: [Int64: String], holdout: Double) -> [Bool] {
+  private func assign(_ examples: [CheckedExample], stored: [ExampleRecord], names: [Int64: String], holdout: Double)
+    -> [Bool]
+  {
     examples.map { _ in false }
   }
 }
