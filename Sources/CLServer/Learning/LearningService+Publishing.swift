@@ -35,6 +35,8 @@ extension LearningService {
       _ = try storing { () throws(StorageError) in try store.finishJob(job) }
       return true
     }
+    // A task that was cancelled while it was fitted does not serve.
+    guard try storing({ () throws(StorageError) in try store.job(job)?.state == .running }) else { return true }
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     metrics.fitSeconds.observe(seconds)
     guard let version = try insert(built, set, tasks, removals, adding: taskID, finishing: job) else { return false }
