@@ -10,7 +10,7 @@ rm -rf /usr/local/lib/clserver /usr/local/share/clserver /usr/local/share/doc/cl
 rm -f /usr/local/bin/clserver /etc/systemd/system/clserver.service /etc/systemd/system/clserver@.service
 [ ! -d /run/systemd/system ] || systemctl daemon-reload
 if [ "${1:-}" = --purge ]; then
-  rm -rf /etc/clserver /var/lib/clserver /var/lib/private/clserver
+  rm -rf /etc/clserver /var/lib/clserver /var/lib/clserver-* /var/lib/private/clserver /var/lib/private/clserver-*
 else
   echo "kept: /etc/clserver and /var/lib/clserver (--purge removes them)"
 fi

@@ -3,6 +3,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 runs=${RUNS:-10000000}
-script=Tests/Fuzz/run.sh
+script=Fuzz/run.sh
 [ -x "$script" ] || { echo "fuzz: $script is missing" >&2; exit 1; }
 exec "$script" "$runs"

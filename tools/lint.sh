@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 failed=0
 fail() { echo "lint: $*" >&2; failed=1; }
 
-swift format lint --strict --parallel -r Sources Tests Benchmarks Package.swift || fail "swift format"
+swift format lint --strict --parallel -r Sources Tests Benchmarks Fuzz Package.swift || fail "swift format"
 
 tracked() { git ls-files -z --cached --others --exclude-standard -- "$@"; }
 

@@ -14,7 +14,7 @@ trap 'rm -rf "$logs"' EXIT
 suite_swift() { swift build -c release --build-tests && swift test -c release --skip-build; }
 suite_kernels() { if [ -x Tests/KernelTests/simde.sh ]; then Tests/KernelTests/simde.sh; fi; }
 suite_integration() { "$python" Tests/Integration/run.py; }
-suite_fuzz() { if [ -x Tests/Fuzz/run.sh ]; then Tests/Fuzz/run.sh "${FUZZ_RUNS:-200000}"; fi; }
+suite_fuzz() { if [ -x Fuzz/run.sh ]; then Fuzz/run.sh "${FUZZ_RUNS:-200000}"; fi; }
 
 passed=0 failed=0 skipped=0
 # Adds what a suite's log says of itself. A suite without a count of its own is one test.

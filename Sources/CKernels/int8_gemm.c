@@ -27,8 +27,8 @@ ck_int8_weights *ck_int8_weights_pack(const int8_t *weights, const float *scales
   packed->scales = allocate(padded_outputs * sizeof *packed->scales);
   packed->sums = allocate(padded_outputs * sizeof *packed->sums);
   packed->order = allocate(panels * quads * sizeof *packed->order);
-  packed->order_counts = allocate(panels * blocks * CK_INT8_SET_SIZES * sizeof *packed->order_counts);
-  if (!packed->packed || !packed->scales || !packed->sums || !packed->order || !packed->order_counts) {
+  packed->sets_of_four = allocate(panels * blocks * sizeof *packed->sets_of_four);
+  if (!packed->packed || !packed->scales || !packed->sums || !packed->order || !packed->sets_of_four) {
     ck_int8_weights_free(packed);
     return NULL;
   }
@@ -56,7 +56,7 @@ void ck_int8_weights_free(ck_int8_weights *weights) {
   free(weights->scales);
   free(weights->sums);
   free(weights->order);
-  free(weights->order_counts);
+  free(weights->sets_of_four);
   free(weights);
 }
 

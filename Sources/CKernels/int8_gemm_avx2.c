@@ -278,20 +278,16 @@ CK_AVX2_INLINE void multiply_tile(const int rows, const int8_gemm_call *call, co
   const int8_t *w = panel_weights + (int64_t)first_quad * PANEL_QUAD;
   const uint8_t *low = space->low + ((int64_t)tile * quads + first_quad) * SLOT_QUAD;
   const uint16_t *order = weights->order + (int64_t)panel * quads + first_quad;
-  const uint16_t *counts = weights->order_counts + ((int64_t)panel * blocks + block) * CK_INT8_SET_SIZES;
+  int32_t count = quads - first_quad < BLOCK_QUADS ? quads - first_quad : BLOCK_QUADS;
+  int32_t fours = weights->sets_of_four[panel * blocks + block];
   int32_t *stored = space->sums + (int64_t)tile * TILE * PANEL;
 
   __m256i sums[TILE][2];
   for (int r = 0; r < TILE; r++)
     for (int half = 0; half < 2; half++)
       sums[r][half] = block == 0 || r >= rows ? _mm256_setzero_si256() : load(stored + r * PANEL + half * 8);
-  add_sets(rows, 4, counts[0], order, low, w, sums);
-  order += 4 * counts[0];
-  add_sets(rows, 3, counts[1], order, low, w, sums);
-  order += 3 * counts[1];
-  add_sets(rows, 2, counts[2], order, low, w, sums);
-  order += 2 * counts[2];
-  add_sets(rows, 1, counts[3], order, low, w, sums);
+  add_sets(rows, 4, fours, order, low, w, sums);
+  add_sets(rows, 1, count - 4 * fours, order + 4 * fours, low, w, sums);
   if (block + 1 < blocks) {
     for (int r = 0; r < rows; r++)
       for (int half = 0; half < 2; half++)
@@ -304,14 +300,27 @@ CK_AVX2_INLINE void multiply_tile(const int rows, const int8_gemm_call *call, co
   for (int r = 0; r < rows; r++) finish(call, space, tile * TILE + r, panel * PANEL, sums[r]);
 }
 
+/// Fetches this tile's share of the weights that follow the block in use.
+CK_AVX2_INLINE void prefetch_share(const int8_t *next, int32_t tile, int32_t tiles) {
+  int32_t lines = (BLOCK_QUADS + tiles - 1) / tiles;
+  next += (int64_t)tile * lines * PANEL_QUAD;
+  for (int32_t line = 0; line < lines; line++) _mm_prefetch((const char *)next + line * PANEL_QUAD, _MM_HINT_T1);
+}
+
 CK_AVX2 void int8_gemm_avx2(const int8_gemm_call *call) {
   workspace space;
   lay_out(call->rows, call->weights, call->scratch, &space);
   split_activations(call, &space);
   int32_t full_tiles = call->rows / TILE, rest = call->rows % TILE, blocks = int8_blocks(call->weights);
+  int32_t quads = int8_quads(call->weights), tiles = tile_count(call->rows);
   for (int32_t panel = 0; panel < call->weights->padded_outputs / PANEL; panel++) {
     for (int32_t block = 0; block < blocks; block++) {
-      for (int32_t tile = 0; tile < full_tiles; tile++) multiply_tile(TILE, call, &space, panel, block, tile);
+      int64_t next_quad = (int64_t)panel * quads + (block + 1 < blocks ? (block + 1) * BLOCK_QUADS : quads);
+      const int8_t *next = call->weights->packed + next_quad * PANEL_QUAD;
+      for (int32_t tile = 0; tile < full_tiles; tile++) {
+        prefetch_share(next, tile, tiles);
+        multiply_tile(TILE, call, &space, panel, block, tile);
+      }
       if (rest == 2) multiply_tile(2, call, &space, panel, block, full_tiles);
       if (rest == 1) multiply_tile(1, call, &space, panel, block, full_tiles);
     }

@@ -15,6 +15,7 @@
 enum {
   LANES = 2 * PANEL,  // 16-bit lanes of one quad of a panel: two for each output
   LANE_LIMIT = 258,   // floor(32767 / 127)
+  SET = 4,            // quads added up in 16 bits
   LOOKAHEAD = 48,     // quads tried for a place in a set
 };
 
@@ -48,22 +49,22 @@ static void add(lane_sums *a, const lane_sums *b) {
   }
 }
 
-/// Moves quads out of `rest[0..<*rest_count]` into sets of `size`, appended to `out`. Greedy: each set starts with the
+/// Moves quads out of `rest[0..<*rest_count]` into sets of four, written to `out`. Greedy: each set starts with the
 /// first quad left and takes the nearest ones that fit. Returns the number of sets; keeps the order of what is left.
-static int32_t take_sets(int size, const lane_sums *sums, uint16_t *rest, int32_t *rest_count, uint16_t *out) {
+static int32_t take_sets(const lane_sums *sums, uint16_t *rest, int32_t *rest_count, uint16_t *out) {
   uint16_t left_over[BLOCK_QUADS];
   int32_t left_count = 0, sets = 0;
   while (*rest_count > 0) {
-    int32_t taken[4] = {0};
+    int32_t taken[SET] = {0};
     int count = 1;
     lane_sums total = sums[rest[0]];
-    for (int32_t i = 1; i < *rest_count && i < LOOKAHEAD && count < size; i++) {
+    for (int32_t i = 1; i < *rest_count && i < LOOKAHEAD && count < SET; i++) {
       if (!fits(&total, &sums[rest[i]])) continue;
       add(&total, &sums[rest[i]]);
       taken[count++] = i;
     }
-    if (count == size) {
-      for (int i = 0; i < size; i++) out[sets * size + i] = rest[taken[i]];
+    if (count == SET) {
+      for (int i = 0; i < SET; i++) out[sets * SET + i] = rest[taken[i]];
       sets++;
     } else {
       left_over[left_count++] = rest[0];
@@ -95,12 +96,9 @@ void int8_order_quads(ck_int8_weights *weights) {
       }
       int32_t total = count;
       uint16_t *start = weights->order + (int64_t)panel * quads + first, *out = start;
-      uint16_t *counts = weights->order_counts + ((int64_t)panel * blocks + block) * CK_INT8_SET_SIZES;
-      for (int i = 0; i < CK_INT8_SET_SIZES; i++) {
-        int size = CK_INT8_SET_SIZES - i;
-        counts[i] = (uint16_t)take_sets(size, sums, rest, &count, out);
-        out += size * counts[i];
-      }
+      int32_t sets = take_sets(sums, rest, &count, out);
+      memcpy(out + sets * SET, rest, (size_t)count * sizeof *rest);
+      weights->sets_of_four[(int64_t)panel * blocks + block] = (uint16_t)sets;
       for (int32_t i = 0; i < total; i++) start[i] = (uint16_t)(start[i] * 8);
     }
   }

@@ -40,7 +40,7 @@ final class StateLock: Sendable {
       message: "cannot lock \(path): \(String(cString: strerror(code)))", sql: nil)
     switch code {
     case ENOSPC, EDQUOT: return .full(failure)
-    case EROFS: return .readOnly(failure)
+    case EROFS, EACCES, EPERM: return .readOnly(failure)
     default: return .cannotOpen(failure)
     }
   }

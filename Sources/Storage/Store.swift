@@ -25,20 +25,17 @@ package final class Store: Sendable {
   ///
   /// - Parameters:
   ///   - readers: how many reads run at the same time, at least 1.
+  ///   - maximumFileSize: bytes that the database may grow to, the log not counted; beyond it writes throw `full`.
+  ///   - migrations: the schema's history; another list opens the file as an older or newer program would.
   ///   - clock: milliseconds since 1970 in UTC: the time of every row.
   /// - Throws: `inUse`, `tooNew`, `foreign`, `corrupt`, `readOnly`, `full`, `cannotOpen`.
-  package convenience init(
-    path: String, readers: Int = 2, clock: @escaping @Sendable () -> Int64
-  ) throws(StorageError) {
-    try self.init(path: path, readers: readers, migrations: Migration.all, clock: clock)
-  }
-
-  /// Opens with another list of migrations, as an older or newer program would.
-  init(
-    path: String, readers: Int, migrations: [Migration], clock: @escaping @Sendable () -> Int64
+  package init(
+    path: String, readers: Int = 2, maximumFileSize: Int64? = nil, migrations: [Migration] = Migration.all,
+    clock: @escaping @Sendable () -> Int64
   ) throws(StorageError) {
     let lock = try StateLock(path: path + ".lock")
     let connection = try Connection(path: path, mode: .readWrite)
+    try connection.checkOwner(migrations, path: path)
     // Takes effect before the first table only. Photographs fill pages of 8 KiB faster than those of 4 KiB.
     try connection.execute("PRAGMA page_size = 8192")
     let mode = try connection.firstRow("PRAGMA journal_mode = WAL") { row in row.text(0) }
@@ -51,7 +48,11 @@ package final class Store: Sendable {
     try connection.execute("PRAGMA synchronous = FULL")
     // Bytes: the log of a large task is cut back at the next checkpoint.
     try connection.execute("PRAGMA journal_size_limit = 67108864")
-    try connection.migrate(migrations, path: path)
+    if let maximumFileSize {
+      let pageSize = max(1, try connection.scalar("PRAGMA page_size"))
+      try connection.execute("PRAGMA max_page_count = \(max(1, maximumFileSize / pageSize))")
+    }
+    try connection.migrate(migrations)
     var connections: [Connection] = []
     for _ in 0..<max(1, readers) { connections.append(try Connection(path: path, mode: .readOnly)) }
 

@@ -297,15 +297,15 @@ COLOURS = {
 
 
 def patch(colour, random, size=48):
-    """A noisy square in one colour with a lighter block at a random place: small, and no two alike."""
+    """A small picture in one colour: six by six blocks of random lightness and some noise, so that no two are alike."""
     base = COLOURS[colour] if isinstance(colour, str) else colour
+    lightness = [[random.uniform(0.45, 1.25) for _ in range(6)] for _ in range(6)]
     pixels = bytearray()
-    left, top = random.randrange(size // 2), random.randrange(size // 2)
     for y in range(size):
         for x in range(size):
-            lift = 50 if left <= x < left + size // 3 and top <= y < top + size // 3 else 0
-            noise = random.randrange(-12, 13)
-            pixels += bytes(max(0, min(255, channel + lift + noise)) for channel in base)
+            factor = lightness[y * 6 // size][x * 6 // size]
+            noise = random.randrange(-6, 7)
+            pixels += bytes(max(0, min(255, int(channel * factor) + noise)) for channel in base)
     return png(size, size, bytes(pixels))
 
 

@@ -73,13 +73,16 @@ class Container:
         self.process = None
 
     def make(self):
-        if not (self.root / "ready").exists():
+        install = re.sub(r"\\\n\s*", "", (DEPLOY / "install.sh").read_text())
+        libraries = re.search(r"apt-get install \S+ \S+ \S+ (.*?) </dev/null", install)[1].split()
+        packages = ",".join(["systemd-sysv", "dbus", *libraries])
+        stamp = self.root / "made-with"
+        if not stamp.exists() or stamp.read_text() != packages:
             shutil.rmtree(self.root, ignore_errors=True)
-            packages = "systemd-sysv,dbus,libsqlite3-0,libcurl4,libturbojpeg0,libpng16-16,libwebp7,libarchive13,curl"
             done = run("debootstrap", "--variant=minbase", f"--include={packages}", "bookworm", self.root, timeout=400)
             if done.returncode:
                 raise unittest.SkipTest(f"debootstrap failed: {done.stdout[-300:]}")
-            (self.root / "ready").touch()
+            stamp.write_text(packages)
 
     def boot(self):
         command = [
@@ -145,7 +148,7 @@ class UnderSystemd(Case):
         )
         second = container.root / "etc/clserver/other.conf"
         second.write_text((DEPLOY / "clserver.conf").read_text().replace(":8080", ":18081") + "resolution = 64\n")
-        shutil.rmtree(container.root / "var/lib/private/clserver", ignore_errors=True)
+        shutil.rmtree(container.root / "var/lib/private", ignore_errors=True)
         try:
             container.boot()
             started = time.monotonic()

@@ -6,8 +6,6 @@
 
 #include "dispatch.h"
 
-enum { CK_INT8_SET_SIZES = 4 };
-
 /// Weights ready for `ck_int8_gemm`: blocks of 16 outputs, 4 inputs interleaved, `[n/16][k/4][16][4]`, padded with zeros.
 typedef struct ck_int8_weights {
   int32_t inputs;         // k
@@ -17,8 +15,8 @@ typedef struct ck_int8_weights {
   int8_t *packed;         // 64-byte aligned
   float *scales;          // [padded_outputs]
   int32_t *sums;          // [padded_outputs]: sum of a column, to take the activations' zero point out
-  uint16_t *order;        // [n/16][k/4]: where AVX2 takes 4 inputs from, see int8_gemm_order.c
-  uint16_t *order_counts; // [n/16][k/1024][CK_INT8_SET_SIZES]: sets of 4, 3, 2 and 1 of these that can be added in 16 bits
+  uint16_t *order;        // [n/16][k/4]: where AVX2 takes its next 4 inputs from, see int8_gemm_order.c
+  uint16_t *sets_of_four; // [n/16][k/1024]: how many sets of four of these it can add up in 16 bits
 } ck_int8_weights;
 
 /// Packs `weights` (`[outputs, inputs]`, row-major, as Hugging Face stores a Linear) with one scale an output.
@@ -44,3 +42,7 @@ size_t ck_int8_gemm_scratch(int32_t rows, const ck_int8_weights *weights);
 void ck_int8_gemm(ck_isa isa, int32_t rows, const uint8_t *a, int32_t lda, const float *row_scale,
                   const int32_t *row_zero, const ck_int8_weights *weights, const float *bias, ck_epilogue epilogue,
                   float *out, int32_t ldo, void *scratch);
+
+/// Multiply-adds a second of this core in a loop of register instructions: vpdpbusd on AVX-512, vpmaddwd and vpaddd on
+/// AVX2, 0 for scalar. What benchmarks of `ck_int8_gemm` are compared with.
+double ck_int8_peak_macs_per_second(ck_isa isa);

@@ -1,4 +1,5 @@
 package import CLModels
+import FoundationEssentials
 
 /// A backbone on disk: `config.json`, `model.safetensors` and its hash, as `make backbone` leaves them.
 package enum BackboneDirectory {
@@ -20,30 +21,24 @@ package enum BackboneDirectory {
     do {
       let weights = try MappedFile(path: "\(directory)/model.safetensors")
       let options = VisionTransformerOptions(
-        name: directory.split(separator: "/").last.map(String.init) ?? "backbone",
-        weightsSHA256: try hash(directory, weights),
         resolution: configuration.resolution,
         instructionSet: InstructionSet(rawValue: configuration.instructionSet.rawValue),
-        precision: configuration.precision == .int8 ? .int8 : .float)
+        precision: configuration.precision == .int8 ? .int8 : .float,
+        weightsSHA256: recordedHash(config) ?? weights.sha256)
       return try VisionTransformer(weights: weights, configuration: Array(config.utf8), options: options)
-    } catch let failure as Failure {
-      throw failure
     } catch {
       throw Failure(description: "the backbone in \(directory) cannot be loaded: \(error)")
     }
   }
 
-  /// The weights' hash as it was recorded when they were converted; features are stored under it.
-  private static func hash(_ directory: String, _ weights: MappedFile) throws(Failure) -> String {
-    switch TextFile.read("\(directory)/model.safetensors.sha256") {
-    case .success(let text):
-      let hash = String(text.prefix { $0.isHexDigit })
-      guard hash.count == 64 else {
-        throw Failure(description: "\(directory)/model.safetensors.sha256 holds no SHA-256; `make backbone` writes it")
-      }
-      return hash.lowercased()
-    case .failure:
-      return weights.sha256
+  /// The weights' hash as it was recorded when they were converted; features are stored under it. Nil where `config`
+  /// has none, as a checkpoint that was brought along.
+  private static func recordedHash(_ config: String) -> String? {
+    struct Recorded: Decodable {
+      // swift-format-ignore: AlwaysUseLowerCamelCase
+      let weights_sha256: String
     }
+    let recorded = try? JSONDecoder().decode(Recorded.self, from: Data(config.utf8))
+    return recorded?.weights_sha256
   }
 }

@@ -1,7 +1,7 @@
 import CLModels
 import Glibc
 import HTTP
-package import Storage
+import Storage
 import Tensor
 
 /// The daemon: puts the parts together, runs until it is told to end, and takes them apart again.
@@ -11,7 +11,7 @@ package enum Daemon {
     SignalHandling.block()
     do {
       let parts = try DaemonParts(configuration, environment: environment)
-      parts.serve()
+      try parts.serve()
       return Program.ExitCode.success
     } catch {
       FileDescriptorWriting.writeAll("clserver: \(error)\n", to: STDERR_FILENO)
@@ -69,7 +69,8 @@ private struct DaemonParts {
       metrics: PredictionMetrics(registry))
     let teaching = TeachingService(
       store: store, learning: learning, checker: ExampleChecker(limits: configuration.imageLimits, pool: pool),
-      splitter: HeldOutSplitter(store: store, findsNearDuplicates: configuration.nearDuplicates, seed: configuration.seed),
+      splitter: HeldOutSplitter(
+        store: store, findsNearDuplicates: configuration.nearDuplicates),
       defaultHoldout: configuration.holdout, taskQueue: configuration.taskQueue, logger: logger)
     readQueue = WorkQueue(name: "reads", threads: 2, capacity: 1024)
     writeQueue = WorkQueue(name: "writes", threads: 1, capacity: max(1, configuration.taskQueue))
@@ -87,8 +88,8 @@ private struct DaemonParts {
   }
 
   /// Serves until a signal asks for the end.
-  func serve() {
-    server.start()
+  func serve() throws {
+    try server.start()
     learning.start()
     lifecycle.run()
     Maintenance(store: store, events: events, configuration: configuration).start()

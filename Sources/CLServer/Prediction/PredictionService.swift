@@ -1,5 +1,4 @@
 package import CLModels
-package import HTTP
 import Synchronization
 package import Tensor
 

@@ -1,5 +1,7 @@
+import CLModels
 import FoundationEssentials
-package import HTTP
+import HTTP
+import Tensor
 
 extension API {
   func addPredictionRoutes(to router: inout Router) {

@@ -1,4 +1,4 @@
-package import HTTP
+import HTTP
 package import Storage
 
 /// How the active version does on each task.

@@ -1,5 +1,5 @@
 package import HTTP
-package import Storage
+import Storage
 
 /// The `Idempotency-Key` of a request, with what makes two requests the same.
 package struct IdempotencyRequest: Sendable {

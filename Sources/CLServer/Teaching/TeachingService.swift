@@ -1,7 +1,7 @@
-package import CLModels
+import CLModels
 package import HTTP
 package import Storage
-package import Tensor
+import Tensor
 
 /// Accepts examples: checks them, splits off the held-out ones and stores everything before it answers.
 package final class TeachingService: Sendable {

@@ -24,6 +24,11 @@ final class Connection: @unchecked Sendable {
       throw error
     }
     handle = opened
+    // SQLite opens a file that it may not write to for reading instead, and says so only here. Log files created now
+    // would inherit the file's permissions and outlive the repair.
+    if mode == .readWrite && sqlite3_db_readonly(handle, "main") == 1 {
+      throw StorageError(result: SQLITE_READONLY, handle: nil, sql: nil)
+    }
     sqlite3_busy_timeout(handle, Connection.busyTimeout)
     _ = csqlite_defensive(handle)
     try execute("PRAGMA trusted_schema = OFF")
@@ -160,7 +165,8 @@ extension StorageError {
     case (SQLITE_FULL, _), (SQLITE_IOERR, ENOSPC), (SQLITE_IOERR, EDQUOT), (SQLITE_CANTOPEN, ENOSPC),
       (SQLITE_CANTOPEN, EDQUOT):
       self = .full(failure)
-    case (SQLITE_READONLY, _), (SQLITE_IOERR, EROFS), (SQLITE_CANTOPEN, EROFS), (SQLITE_PERM, _):
+    case (SQLITE_READONLY, _), (SQLITE_IOERR, EROFS), (SQLITE_CANTOPEN, EROFS), (SQLITE_CANTOPEN, EACCES),
+      (SQLITE_CANTOPEN, EPERM), (SQLITE_PERM, _):
       self = .readOnly(failure)
     case (SQLITE_CORRUPT, _), (SQLITE_NOTADB, _): self = .corrupt(failure)
     case (SQLITE_BUSY, _), (SQLITE_LOCKED, _): self = .busy(failure)

@@ -1,0 +1,59 @@
+import CLModels
+import Foundation
+import Tensor
+
+/// `benchmarks backbone-fidelity`: how far our features are from references, as cosines on real photographs.
+///
+/// - float: ours in float against tools/reference_clip.py, the weights multiplied out in numpy;
+/// - int8: ours with int8 products against ours in float;
+/// - onnxruntime: ours with int8 products against the shipped file (224 px only: its positions are fixed).
+///
+/// Flags: those of `BackboneMaterial`; `--count N` photographs (default 100), `--resolution PX` (default 224).
+func runBackboneFidelity(arguments: [String], json: Bool) throws {
+  let material = BackboneMaterial(arguments: arguments)
+  let count = value(of: "--count", in: arguments).flatMap { Int($0) } ?? 100
+  let resolution = value(of: "--resolution", in: arguments).flatMap { Int($0) } ?? 224
+  let quantized = try material.load(.int8, resolution: resolution)
+  let images = try material.photographs(count).map { quantized.preprocessing.crop($0) }
+  let features = quantized.embed(images) {}
+  let exact = try material.load(.float, resolution: resolution).embed(images) {}
+
+  let scratch = try ScratchDirectory()
+  let pixels = try scratch.write(images.flatMap { quantized.preprocessing.normalize($0) }, to: "pixels.f32")
+  let reference = scratch.url.appending(path: "reference.f32")
+  let process = try Process.run(
+    material.python,
+    arguments: ["tools/reference_clip.py", material.directory.path, pixels.path, "\(resolution)", reference.path])
+  process.waitUntilExit()
+  guard process.terminationStatus == 0 else { throw BenchmarkError("tools/reference_clip.py failed") }
+
+  var comparisons = [
+    ("float", cosines(exact, try ScratchDirectory.floats(reference))),
+    ("int8", cosines(features, exact.storage)),
+  ]
+  if resolution == 224 {
+    let peer = try Peer(
+      material.python, ["Benchmarks/Peers/onnxruntime_backbone.py", material.onnx.path, pixels.path, "224"])
+    let theirs = scratch.url.appending(path: "onnxruntime.f32")
+    _ = try peer.ask("features \(theirs.path)")
+    let shipped = try ScratchDirectory.floats(theirs)
+    comparisons.append(("onnxruntime", cosines(features, shipped)))
+    comparisons.append(("onnxruntime_float", cosines(exact, shipped)))
+  }
+  var fields = ["\"name\":\"backbone-fidelity\"", "\"photographs\":\(count)", "\"resolution\":\(resolution)"]
+  for (name, values) in comparisons {
+    let mean = values.reduce(0, +) / Double(values.count)
+    let least = values.min() ?? 0
+    print("\(name) at \(resolution) px, \(count) photographs: mean \(formatted(mean, 6)), least \(formatted(least, 6))")
+    fields.append("\"\(name)\":{\"mean\":\(mean),\"least\":\(least)}")
+  }
+  if json { print("{\(fields.joined(separator: ","))}") }
+}
+
+/// Row by row, of features of length 1.
+private func cosines(_ features: Matrix<Float>, _ other: [Float]) -> [Double] {
+  (0..<features.rows).map { row in
+    zip(features.row(row), other[row * features.columns..<(row + 1) * features.columns])
+      .reduce(0) { $0 + Double($1.0) * Double($1.1) }
+  }
+}
