@@ -1,1 +1,36 @@
-print("benchmarks")
+import Glibc
+
+// One program, one subcommand a comparison: benchmarks NAME [--json] [options of that comparison].
+
+private struct Comparison {
+  let name: String
+  let summary: String
+  let run: (_ arguments: [String], _ json: Bool) throws -> Void
+}
+
+private let comparisons = [
+  Comparison(name: "backbone", summary: "the image backbone against onnxruntime", run: runBackboneBenchmark),
+  Comparison(
+    name: "backbone-fidelity", summary: "the backbone's features against its float path, a reference and onnxruntime",
+    run: runBackboneFidelity),
+  Comparison(name: "http", summary: "GET /healthz against nginx", run: runHTTPBenchmark),
+]
+
+private let usage =
+  "usage: benchmarks NAME [--json] [options]\n"
+  + comparisons.map { "  \($0.name): \($0.summary)\n" }.joined()
+
+private var arguments = Array(CommandLine.arguments.dropFirst())
+guard let name = arguments.first, let comparison = comparisons.first(where: { $0.name == name }) else {
+  fputs(usage, stderr)
+  exit(2)
+}
+arguments.removeFirst()
+private let json = arguments.contains("--json")
+arguments.removeAll { $0 == "--json" }
+do {
+  try comparison.run(arguments, json)
+} catch {
+  fputs("benchmarks \(name): \(error)\n", stderr)
+  exit(1)
+}

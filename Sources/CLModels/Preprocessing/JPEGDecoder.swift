@@ -44,7 +44,17 @@ enum JPEGDecoder {
   ) throws(ImageError) -> [UInt8] {
     guard let handle = tjInitDecompress() else { throw .outOfMemory }
     defer { tjDestroy(handle) }
-    // Without a target size libjpeg-turbo is bound by width and height only: it never writes outside them.
+    // libjpeg-turbo fits the image into width x height and never writes outside; were the image smaller, part of the
+    // buffer would stay unwritten, so its own reading of the header has to agree. (It sets both sides before it may
+    // complain about an unusual subsampling, which decodes all the same.)
+    var (ownWidth, ownHeight, subsampling, colorspace): (Int32, Int32, Int32, Int32) = (0, 0, 0, 0)
+    _ = bytes.withUnsafeBufferPointer {
+      tjDecompressHeader3(
+        handle, $0.baseAddress, UInt($0.count), &ownWidth, &ownHeight, &subsampling, &colorspace)
+    }
+    guard ownWidth == 0 || (Int(ownWidth) == structure.width && Int(ownHeight) == structure.height) else {
+      throw .corrupt("two headers disagree")
+    }
     let flags = TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS
     let size = width * height * samples
     var failed = false

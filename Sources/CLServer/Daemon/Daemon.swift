@@ -69,7 +69,8 @@ private struct DaemonParts {
       metrics: PredictionMetrics(registry))
     let teaching = TeachingService(
       store: store, learning: learning, checker: ExampleChecker(limits: configuration.imageLimits, pool: pool),
-      splitter: HeldOutSplitter(store: store, findsNearDuplicates: configuration.nearDuplicates, seed: configuration.seed),
+      splitter: HeldOutSplitter(
+        store: store, findsNearDuplicates: configuration.nearDuplicates),
       defaultHoldout: configuration.holdout, taskQueue: configuration.taskQueue, logger: logger)
     readQueue = WorkQueue(name: "reads", threads: 2, capacity: 1024)
     writeQueue = WorkQueue(name: "writes", threads: 1, capacity: max(1, configuration.taskQueue))

@@ -16,7 +16,8 @@ extension LearningService {
   private func publishOnce(adding taskID: Int64?, finishing job: Int64) throws(LearningFailure) -> Bool {
     let start = ContinuousClock.now
     let removals = try storing { () throws(StorageError) in try store.removalCount() }
-    let stored = try storing { () throws(StorageError) in (try store.classes(), try store.examples(), try store.tasks()) }
+    let stored = try storing { () throws(StorageError) in (try store.classes(), try store.examples(), try store.tasks())
+    }
     let (classes, examples, tasks) = stored
     let included = self.included(examples, tasks: tasks, adding: taskID)
     _ = try embed(features.missing(included.sorted()))
@@ -34,6 +35,8 @@ extension LearningService {
       _ = try storing { () throws(StorageError) in try store.finishJob(job) }
       return true
     }
+    // A task that was cancelled while it was fitted does not serve.
+    guard try storing({ () throws(StorageError) in try store.job(job)?.state == .running }) else { return true }
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     metrics.fitSeconds.observe(seconds)
     guard let version = try insert(built, set, tasks, removals, adding: taskID, finishing: job) else { return false }

@@ -47,7 +47,9 @@ extension LearningService {
       var inputs: [(id: Int64, bytes: [UInt8])] = []
       for id in batch {
         // An example that is gone was removed meanwhile.
-        if let bytes = try storing({ () throws(StorageError) in try store.exampleBytes(id) }) { inputs.append((id, bytes)) }
+        if let bytes = try storing({ () throws(StorageError) in try store.exampleBytes(id) }) {
+          inputs.append((id, bytes))
+        }
       }
       let rows = try vectors(inputs)
       try storing { () throws(StorageError) in try store.storeFeatures(rows, backboneKey: embedder.key) }

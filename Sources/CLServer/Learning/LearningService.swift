@@ -123,8 +123,12 @@ package final class LearningService: Sendable {
     do throws(LearningFailure) {
       try publish(adding: nil, finishing: last.id)
     } catch {
-      for job in waiting { _ = try? store.failJob(job.id, error: "\(error)", retry: true) }
-      throw error
+      // What cannot be fitted now cannot be fitted later either; until the next change the removed classes are masked.
+      let retry = if case .unusable = error { false } else { true }
+      for job in waiting { _ = try? store.failJob(job.id, error: "\(error)", retry: retry) }
+      if retry { throw error }
+      logger.error("a version could not be made", [LogField("error", "\(error)")])
+      return true
     }
     for job in waiting.dropLast() { _ = try storing { () throws(StorageError) in try store.finishJob(job.id) } }
     return true

@@ -54,7 +54,8 @@ package enum ServiceProblems {
   package static func unsupportedMediaType(_ sent: String?, accepted: String) -> Problem {
     Problem(
       type: "/problems/unsupported-media-type", title: "Unsupported media type", status: 415,
-      detail: (sent.map { "The body is \($0)" } ?? "The request has no Content-Type") + "; this route takes \(accepted).")
+      detail: (sent.map { "The body is \($0)" } ?? "The request has no Content-Type")
+        + "; this route takes \(accepted).")
   }
 
   package static func overLimit(_ what: String, limit: Int, setting: String) -> Problem {

@@ -1,13 +1,15 @@
-import CLModels
+package import CLModels
 package import HTTP
 import Storage
 
 extension API {
   func addAccuracyRoutes(to router: inout Router) {
     router.on(.get, "/accuracy", reading { _ in try accuracy().response() })
-    router.on(.get, "/versions", reading { _ in
-      JSON.object(["versions": .array(try store.versions(limit: 100).map(Self.version))]).response()
-    })
+    router.on(
+      .get, "/versions",
+      reading { _ in
+        JSON.object(["versions": .array(try store.versions(limit: 100).map(Self.version))]).response()
+      })
   }
 
   private static func version(_ version: VersionRecord) -> JSON {
@@ -34,7 +36,7 @@ extension API {
     var members: [String: JSON] = [
       "version": active.map { .integer($0.id) } ?? .null,
       "tasks": .array(history.tasks.map { .object(["id": .integer($0.id), "name": .string($0.name)]) }),
-      "matrix": .array(history.cells.map { .array($0.map { .optional($0?.accuracy) }) }),
+      "matrix": .array(history.cells.map { .array($0.map { .optional($0?.value) }) }),
       "counts": .array(history.cells.map { .array($0.map { $0.map { .integer($0.total) } ?? .null }) }),
       "leave_one_out": .array(history.leaveOneOut.map { .proportion($0.correct, of: $0.total) }),
       "classes": .array(
@@ -49,7 +51,9 @@ extension API {
           }
         }),
     ]
-    var intervals: [String: JSON] = [:]
+    var intervals: [String: JSON] = [
+      "matrix": .array(history.cells.map { .array($0.map { .interval($0?.interval) }) })
+    ]
     var counts: [String: JSON] = [:]
     var notes: [String: JSON] = [:]
     for (name, figure) in figures {
@@ -69,10 +73,14 @@ extension JSON {
   /// A share with its n and its 95 % interval; null without anything to count.
   package static func proportion(_ correct: Int, of total: Int) -> JSON {
     guard total > 0 else { return .object(["accuracy": .null, "n": 0, "interval": .null]) }
-    let interval = WilsonInterval(successes: correct, of: total)
+    let share = Proportion(correct: correct, total: total)
     return .object([
-      "accuracy": .number(Double(correct) / Double(total)), "n": .integer(total),
-      "interval": .array([.number(interval.lower), .number(interval.upper)]),
+      "accuracy": .optional(share.value), "n": .integer(total), "interval": .interval(share.interval),
     ])
+  }
+
+  /// Lower and upper end, or null.
+  package static func interval(_ interval: WilsonInterval?) -> JSON {
+    interval.map { .array([.number($0.lower), .number($0.upper)]) } ?? .null
   }
 }

@@ -4,17 +4,21 @@ import Storage
 
 extension API {
   func addClassRoutes(to router: inout Router) {
-    router.on(.get, "/classes", reading { _ in
-      JSON.object(["classes": .array(try store.classes().map(JSON.classRecord))]).response()
-    })
+    router.on(
+      .get, "/classes",
+      reading { _ in
+        JSON.object(["classes": .array(try store.classes().map(JSON.classRecord))]).response()
+      })
     router.on(
       .patch, "/classes/{id}", bodyLimit: configuration.otherBodyBytes, bodyLimitSetting: "other_body_bytes",
       writing { try renameClass($0) })
-    router.on(.delete, "/classes/{id}", writing { request in
-      let id = try Self.id(request, "class")
-      unlearn(try store.deleteClass(id, actor: Self.actor(request), jobKind: LearningService.JobKind.rebuild))
-      return HTTPResponse(status: 204)
-    })
+    router.on(
+      .delete, "/classes/{id}",
+      writing { request in
+        let id = try Self.id(request, "class")
+        unlearn(try store.deleteClass(id, actor: Self.actor(request), jobKind: LearningService.JobKind.rebuild))
+        return HTTPResponse(status: 204)
+      })
   }
 
   private struct Renaming: Decodable {

@@ -7,11 +7,13 @@ extension API {
     router.on(
       .post, "/tasks/{id}/examples", bodyLimit: configuration.taskBodyBytes, bodyLimitSetting: "task_body_bytes",
       writing { try teach($0, to: try Self.id($0, "task")) })
-    router.on(.delete, "/examples/{id}", writing { request in
-      let id = try Self.id(request, "example")
-      unlearn(try store.deleteExample(id, actor: Self.actor(request), jobKind: LearningService.JobKind.rebuild))
-      return HTTPResponse(status: 204)
-    })
+    router.on(
+      .delete, "/examples/{id}",
+      writing { request in
+        let id = try Self.id(request, "example")
+        unlearn(try store.deleteExample(id, actor: Self.actor(request), jobKind: LearningService.JobKind.rebuild))
+        return HTTPResponse(status: 204)
+      })
   }
 
   private func exampleList(_ request: HTTPRequest) throws -> HTTPResponse {

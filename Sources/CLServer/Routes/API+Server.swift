@@ -14,10 +14,12 @@ extension API {
         responder.send(healthy)
       }
     }
-    router.on(.get, "/metrics", reading { _ in
-      HTTPResponse(
-        status: 200, contentType: MetricsRegistry.contentType, body: Array(metrics.exposition().utf8))
-    })
+    router.on(
+      .get, "/metrics",
+      reading { _ in
+        HTTPResponse(
+          status: 200, contentType: MetricsRegistry.contentType, body: Array(metrics.exposition().utf8))
+      })
     let description = HTTPResponse(status: 200, contentType: "application/yaml", body: openAPI)
     router.on(.get, "/openapi.yaml") { _, responder in responder.send(description) }
     let backbone = embedder.backbone.description.document.response()

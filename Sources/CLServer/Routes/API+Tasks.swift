@@ -62,7 +62,9 @@ extension API {
 
   private func cancelTask(_ id: Int64) throws -> HTTPResponse {
     guard let task = try store.task(id) else { throw ServiceProblems.notFound("task", String(id)) }
-    if task.hasRest { throw ServiceProblems.conflict("Task \(id) is \(task.state.rawValue): there is nothing to cancel.") }
+    if task.hasRest {
+      throw ServiceProblems.conflict("Task \(id) is \(task.state.rawValue): there is nothing to cancel.")
+    }
     try store.cancelJobs(of: id)
     // What serves already goes on serving.
     let event = NewEvent(kind: "cancelled", data: "{}")

@@ -17,7 +17,9 @@ package struct AccuracyHistory: Sendable {
       lastVersion[after] = max(lastVersion[after] ?? 0, evaluation.versionID)
     }
     var byVersion: [Int64: [Int64: Counts]] = [:]
-    for evaluation in evaluations { byVersion[evaluation.versionID, default: [:]][evaluation.taskID] = evaluation.counts }
+    for evaluation in evaluations {
+      byVersion[evaluation.versionID, default: [:]][evaluation.taskID] = evaluation.counts
+    }
 
     self.tasks = live
     cells = live.indices.map { row in

@@ -23,7 +23,8 @@ package enum MultipartBody {
       switch error {
       case .tooManyParts(let limit):
         throw ServiceProblems.overLimit("Parts of the body", limit: limit, setting: "maximum_items")
-      case .notMultipart, .badBoundary: throw ServiceProblems.invalid("Content-Type", "its boundary is missing or not valid")
+      case .notMultipart, .badBoundary:
+        throw ServiceProblems.invalid("Content-Type", "its boundary is missing or not valid")
       case .truncated: throw ServiceProblems.invalid("body", "the multipart body has no closing boundary")
       case .badPartHeader(let part): throw ServiceProblems.invalid("body", "the header of part \(part) is not valid")
       case .partHeaderTooLarge(let part, let limit):

@@ -110,7 +110,8 @@ extension HTTPConnection {
     let canDiscard =
       switch head.framing {
       case .none, .length(0): true
-      case .length(let length): length <= Self.discardedBodyBytes && !head.expectsContinue && head.keepAlive
+      case .length(let length):
+        length <= Self.discardedBodyBytes && response.status != 413 && !head.expectsContinue && head.keepAlive
       case .chunked: false
       }
     answer(response, lingering: !canDiscard, now)
