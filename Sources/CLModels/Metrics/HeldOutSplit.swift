@@ -58,14 +58,15 @@ package enum HeldOutSplit {
   package static let seed: UInt64 = 0x636C_7365_7276_6572
 
   /// Holds out about `fraction` (0..<1) of each class: at least one from `smallestClass` examples up, and never all.
+  /// With 0 only what belongs with a held-out example that is there already is held out.
   package static func assign(_ items: [Item], fraction: Double, existing: Existing = Existing()) -> Result {
-    guard fraction > 0, !items.isEmpty else {
-      return Result(heldOut: [Bool](repeating: false, count: items.count), notes: [:])
-    }
+    if items.isEmpty { return Result(heldOut: [], notes: [:]) }
     var assignment = HeldOutAssignment(items, fraction: fraction, existing: existing)
     assignment.placeKnown()
-    assignment.placeByRank()
-    assignment.placeForEmptyClasses()
+    if fraction > 0 {
+      assignment.placeByRank()
+      assignment.placeForEmptyClasses()
+    }
     return assignment.result
   }
 }

@@ -35,7 +35,7 @@ extension Setting {
       "random_feature_count", .learning, 64...65_536, \.randomFeatureCount,
       "Random features of the random-features head."),
     Setting(
-      "seed", .learning, .natural, "Seed of everything random: splits, random features, training.",
+      "seed", .learning, .natural, "Seed of the random features.",
       read: { .natural($0.seed) }, write: { if case .natural(let value) = $1 { $0.seed = value } }),
     number(
       "holdout", .learning, 0...0.9, \.holdout,

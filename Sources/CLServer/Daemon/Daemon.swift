@@ -33,6 +33,7 @@ private struct DaemonParts {
   private let events: EventHub
   private let readQueue: WorkQueue
   private let writeQueue: WorkQueue
+  private let teachQueue: WorkQueue
   private let server: HTTPServer
 
   init(_ configuration: Configuration, environment: [String: String]) throws {
@@ -68,18 +69,19 @@ private struct DaemonParts {
       embedder: embedder, serving: serving, pool: pool, capacity: configuration.predictQueue,
       metrics: PredictionMetrics(registry))
     let teaching = TeachingService(
-      store: store, learning: learning, checker: ExampleChecker(limits: configuration.imageLimits, pool: pool),
+      store: store, learning: learning, checker: ExampleChecker(embedder: embedder, pool: pool),
       splitter: HeldOutSplitter(
         store: store, findsNearDuplicates: configuration.nearDuplicates),
       defaultHoldout: configuration.holdout, taskQueue: configuration.taskQueue, logger: logger)
     readQueue = WorkQueue(name: "reads", threads: 2, capacity: 1024)
-    writeQueue = WorkQueue(name: "writes", threads: 1, capacity: max(1, configuration.taskQueue))
+    writeQueue = WorkQueue(name: "writes", threads: 1, capacity: 1024)
+    teachQueue = WorkQueue(name: "teach", threads: 1, capacity: max(1, configuration.taskQueue))
 
     ServiceMetrics.register(in: registry, serving: serving, prediction: prediction, features: features, store: store)
     let api = API(
       configuration: configuration, store: store, teaching: teaching, learning: learning, prediction: prediction,
       serving: serving, progress: progress, events: events, embedder: embedder, metrics: registry, pool: pool,
-      readQueue: readQueue, writeQueue: writeQueue, lifecycle: lifecycle,
+      readQueue: readQueue, writeQueue: writeQueue, teachQueue: teachQueue, lifecycle: lifecycle,
       openAPI: PackageResources.openapi_yaml, logger: logger)
     server = try HTTPServer(
       configuration: configuration.httpConfiguration, router: api.router,
@@ -123,9 +125,13 @@ private struct DaemonParts {
     lifecycle.drain()
     notifier.stopping(status: "Draining")
     logger.info("draining")
-    server.drain(timeout: .seconds(configuration.drainTimeoutSeconds))
-    writeQueue.close(within: configuration.drainTimeoutSeconds)
-    learning.stop(within: configuration.drainTimeoutSeconds)
+    let deadline = ContinuousClock.now + .seconds(configuration.drainTimeoutSeconds)
+    func left() -> Double { max(0, (deadline - ContinuousClock.now) / .seconds(1)) }
+    server.drain(timeout: .seconds(left()))
+    teachQueue.close(within: left())
+    writeQueue.close(within: left())
+    // Between two batches the learner stops within a second; a fit is waited for a little longer than the rest.
+    learning.stop(within: max(left(), 5))
     readQueue.close(within: 1)
     pool.shutdown()
     store.close()

@@ -8,7 +8,7 @@ package enum ServiceMetrics {
   ) {
     registry.gauge("clserver_version", "The version that answers.") { serving.current.map { Double($0.version) } }
     registry.gauge("clserver_classes", "Classes that answer.") {
-      Double(serving.current.map { $0.classes.count - $0.removed.count } ?? 0)
+      Double(serving.current?.answering ?? 0)
     }
     registry.gauge("clserver_features", "Examples with features in memory.") { Double(features.count) }
     registry.gauge("clserver_prediction_queue_length", "Inputs taken and not answered yet.") {

@@ -34,6 +34,7 @@ extension IntakeReader {
     if let holdout = request.holdout { intake.holdout = try checked(holdout: holdout) }
     let examples = request.examples ?? []
     let heldOut = request.held_out ?? []
+    intake.namesHeldOut = !heldOut.isEmpty
     guard examples.count + heldOut.count <= limits.maximumItems else {
       throw .limit(name: "maximumItems", limit: limits.maximumItems)
     }

@@ -19,10 +19,14 @@ package struct Embedder: Sendable {
     return "\(description.weightsSHA256):\(description.resolution):\(description.precision.rawValue)"
   }
 
+  /// Decodes an image, no larger than the backbone needs where the format allows it.
+  package func decode(_ bytes: [UInt8]) throws(ImageError) -> RGBImage {
+    try ImageDecoder.decode(bytes, limits: limits, neededSide: backbone.preprocessing.size)
+  }
+
   /// Decodes and crops to the backbone's resolution.
   package func prepare(_ bytes: [UInt8]) throws(ImageError) -> RGBImage {
-    backbone.preprocessing.crop(
-      try ImageDecoder.decode(bytes, limits: limits, neededSide: backbone.preprocessing.size))
+    backbone.preprocessing.crop(try decode(bytes))
   }
 
   /// Normalised features `[images.count, width]`, with way given to urgent work between the backbone's blocks when the

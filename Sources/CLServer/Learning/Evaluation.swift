@@ -41,7 +41,8 @@ package struct Evaluation: Sendable {
       }
     }
     if let scores = fitted.leaveOneOutScores {
-      for (row, example) in set.training.enumerated() {
+      // An example that is alone in its class cannot be right without it: it tells nothing.
+      for (row, (example, counts)) in zip(set.training, set.canBeLeftOut).enumerated() where counts {
         let isRight = set.classes[Self.best(scores.row(row))].id == example.classID
         byTask[example.taskID, default: Tally()].leaveOneOutTotal += 1
         byClass[example.classID, default: Tally()].leaveOneOutTotal += 1

@@ -18,6 +18,8 @@ package final class EventHub: Sendable {
     var nextKey: UInt64 = 0
   }
 
+  private static let page = 500
+
   private let store: Store
   private let state = Mutex(State())
 
@@ -27,34 +29,49 @@ package final class EventHub: Sendable {
 
   /// Sends what happened after the event `lastID`, then follows.
   package func subscribe(_ stream: ResponseStream, to taskID: Int64, after lastID: Int64) {
-    let key = state.withLock { state in
+    state.withLock { state in
       state.nextKey += 1
       state.subscribers[state.nextKey] = Subscriber(taskID: taskID, stream: stream, lastID: lastID)
-      return state.nextKey
-    }
-    stream.onClose { [weak self] in
-      self?.state.withLock { _ = $0.subscribers.removeValue(forKey: key) }
     }
     notify(taskID)
   }
 
   /// Sends the stored events that listeners of the task have not had, and ends their streams if the task rests.
   package func notify(_ taskID: Int64) {
-    let waiting = state.withLock { $0.subscribers.filter { $0.value.taskID == taskID } }
-    if waiting.isEmpty { return }
-    let oldest = waiting.values.map(\.lastID).min() ?? 0
-    let task = try? store.task(taskID)
-    let events = (try? store.events(of: taskID, after: oldest)) ?? []
+    while let oldest = oldestEvent(taskID) {
+      do throws(StorageError) {
+        // The task is read first: what is stored after it comes with a notification of its own.
+        let rests = try store.task(taskID)?.hasRest ?? true
+        let events = try store.events(of: taskID, after: oldest, limit: Self.page)
+        send(events, to: taskID, ends: rests && events.count < Self.page)
+        if events.count < Self.page { return }
+      } catch {
+        // The listeners keep their place; the next notification sends what this one could not read.
+        return
+      }
+    }
+  }
+
+  /// The first event that some listener of the task lacks comes after this one; nil without listeners.
+  private func oldestEvent(_ taskID: Int64) -> Int64? {
+    state.withLock { state in
+      // A stream that its client closed is dropped here and by the heartbeat: a callback could come while we hold the lock.
+      state.subscribers = state.subscribers.filter { !$0.value.stream.isClosed }
+      return state.subscribers.values.filter { $0.taskID == taskID }.map(\.lastID).min()
+    }
+  }
+
+  private func send(_ events: [EventRecord], to taskID: Int64, ends: Bool) {
     let finished = state.withLock { state -> [ResponseStream] in
       var finished: [ResponseStream] = []
-      for key in waiting.keys {
-        guard var subscriber = state.subscribers[key] else { continue }
+      for (key, subscriber) in state.subscribers where subscriber.taskID == taskID {
+        var subscriber = subscriber
         for event in events where event.id > subscriber.lastID {
           subscriber.stream.write("id: \(event.id)\nevent: \(event.kind)\ndata: \(event.data)\n\n")
           subscriber.lastID = event.id
         }
-        state.subscribers[key] = subscriber
-        if task.map(\.hasRest) ?? true { finished.append(subscriber.stream) }
+        state.subscribers[key] = ends ? nil : subscriber
+        if ends { finished.append(subscriber.stream) }
       }
       return finished
     }
@@ -71,13 +88,12 @@ package final class EventHub: Sendable {
 
   /// Sends a comment to every listener, so that proxies keep the connection.
   package func heartbeat() {
-    for stream in state.withLock({ $0.subscribers.values.map(\.stream) }) { stream.write(": alive\n\n") }
+    let streams = state.withLock { state in
+      state.subscribers = state.subscribers.filter { !$0.value.stream.isClosed }
+      return state.subscribers.values.map(\.stream)
+    }
+    for stream in streams { stream.write(": alive\n\n") }
   }
-}
-
-extension Optional where Wrapped == TaskRecord {
-  /// A task that is gone rests too.
-  fileprivate var hasRest: Bool { self?.hasRest ?? true }
 }
 
 extension TaskRecord {

@@ -3,49 +3,103 @@ import HTTP
 package import Storage
 
 extension LearningService {
+  /// What a version adds to the one before.
+  struct Addition {
+    let taskID: Int64
+    let examples: Set<Int64>
+  }
+
   /// Makes a version of everything that serves, with one more task if given, and lets it answer.
   ///
-  /// If something is removed while it is made, it is made again without it.
-  func publish(adding taskID: Int64?, finishing job: Int64) throws(LearningFailure) {
-    while true {
+  /// If something is removed while it is made, it is made again without it; after a few rounds it is published all the
+  /// same, with the removed classes out of the answers: the removal's own rebuild is waiting.
+  func publish(adding addition: Addition?, finishing jobs: [Int64]) throws(LearningFailure) {
+    for round in 1... {
       if isStopping { throw .stopped }
-      if try publishOnce(adding: taskID, finishing: job) { return }
+      if try publishOnce(adding: addition, finishing: jobs, evenIfStale: round > 3) { return }
     }
   }
 
-  private func publishOnce(adding taskID: Int64?, finishing job: Int64) throws(LearningFailure) -> Bool {
+  private func publishOnce(
+    adding addition: Addition?, finishing jobs: [Int64], evenIfStale: Bool
+  ) throws(LearningFailure) -> Bool {
     let start = ContinuousClock.now
-    let removals = try storing { () throws(StorageError) in try store.removalCount() }
-    let stored = try storing { () throws(StorageError) in (try store.classes(), try store.examples(), try store.tasks())
-    }
-    let (classes, examples, tasks) = stored
-    let included = self.included(examples, tasks: tasks, adding: taskID)
+    let snapshot = try storing { () throws(StorageError) in try store.trainingSnapshot() }
+    var included = included(snapshot, adding: addition)
     _ = try embed(features.missing(included.sorted()))
+    included.subtract(features.missing(included.sorted()))
 
-    let set = TrainingSet(classes: classes, examples: examples, included: included)
-    let built: ModelBuilder.Built?
+    let set = TrainingSet(classes: snapshot.classes, examples: snapshot.examples, included: included)
+    let outcome: ModelBuilder.Outcome
     do throws(LearnerError) {
-      built = try builder.build(set)
+      outcome = try builder.build(set)
     } catch {
       throw .unusable("\(error)")
     }
-    guard let built else {
-      if taskID != nil { throw .unusable("none of its examples is left to learn from") }
-      serving.update { _ in nil }
-      _ = try storing { () throws(StorageError) in try store.finishJob(job) }
+    switch outcome {
+    case .stale: return false
+    case .nothingToLearn:
+      if addition != nil { throw .unusable("none of its examples is left to learn from") }
+      try storing { () throws(StorageError) in try store.deactivate(finishing: jobs) }
+      serving.serve(nil)
+      return true
+    case .built(let built):
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      metrics.fitSeconds.observe(seconds)
+      let version = version(built, set, snapshot, adding: addition, checked: !evenIfStale)
+      guard let id = try insert(version, adding: addition, finishing: jobs) else { return false }
+      serve(built, as: id, seconds: seconds)
       return true
     }
-    // A task that was cancelled while it was fitted does not serve.
-    guard try storing({ () throws(StorageError) in try store.job(job)?.state == .running }) else { return true }
-    let seconds = (ContinuousClock.now - start) / .seconds(1)
-    metrics.fitSeconds.observe(seconds)
-    guard let version = try insert(built, set, tasks, removals, adding: taskID, finishing: job) else { return false }
-    serving.update { previous in
-      let model = ServingModel(
-        version: version, classes: built.classes, head: built.head, temperature: built.temperature,
-        examples: built.examples)
-      return current(model, after: previous)
+  }
+
+  /// The examples to learn from: those that serve, and those of the task that is added. Examples that were sent to a
+  /// serving task and are still to be embedded wait for their own job.
+  private func included(_ snapshot: TrainingSnapshot, adding addition: Addition?) -> Set<Int64> {
+    let added = addition?.examples ?? []
+    if let served = serving.latest?.examples {
+      return Set(snapshot.examples.map(\.id).filter { served.contains($0) || added.contains($0) })
     }
+    let serving = Set(snapshot.tasks.filter(\.isServing).map(\.id))
+    return Set(snapshot.examples.filter { serving.contains($0.taskID) || added.contains($0.id) }.map(\.id))
+  }
+
+  private func version(
+    _ built: ModelBuilder.Built, _ set: TrainingSet, _ snapshot: TrainingSnapshot, adding addition: Addition?,
+    checked: Bool
+  ) -> NewVersion {
+    let tasks = Set((set.training + set.heldOut).map(\.taskID))
+    let isNew = addition.map { added in !snapshot.tasks.contains { $0.id == added.taskID && $0.isServing } } ?? false
+    return NewVersion(
+      afterTaskID: isNew ? addition?.taskID : tasks.max(), manifest: built.manifest.json, artifacts: built.artifacts,
+      evaluations: built.evaluation.tasks, classEvaluations: built.evaluation.classes,
+      removalCount: checked ? snapshot.removalCount : nil, servingTasks: tasks)
+  }
+
+  /// Stores the version; nil when something was removed meanwhile.
+  private func insert(
+    _ version: NewVersion, adding addition: Addition?, finishing jobs: [Int64]
+  ) throws(LearningFailure) -> Int64? {
+    let event = NewEvent(kind: "ready", data: "{}")
+    let updates = addition.map { [TaskUpdate(taskID: $0.taskID, state: .ready, isServing: true, event: event)] }
+    do throws(StorageError) {
+      return try store.publish(
+        version, taskUpdates: updates ?? [], keepVersions: keepVersions == 0 ? .max : keepVersions,
+        finishing: jobs.last, alsoFinishing: Array(jobs.dropLast()))
+    } catch {
+      switch error {
+      case .conflict(.removedMeanwhile): return nil
+      case .conflict(.jobEnded), .notFound: throw .cancelled
+      default: throw .storage(error)
+      }
+    }
+  }
+
+  private func serve(_ built: ModelBuilder.Built, as version: Int64, seconds: Double) {
+    serving.serve(
+      ServingModel(
+        version: version, classes: built.classes, head: built.head, temperature: built.temperature,
+        examples: built.examples))
     logger.info(
       "a version serves",
       [
@@ -53,77 +107,38 @@ extension LearningService {
         LogField("classes", .integer(built.classes.count)),
         LogField("examples", .integer(built.manifest.trainingExamples)), LogField("seconds", .number(seconds)),
       ])
-    return true
   }
 
-  /// The examples to learn from: those that serve, and those of the task that is added. Examples that were sent to a
-  /// serving task and are still to be embedded wait for their own job.
-  private func included(_ examples: [ExampleRecord], tasks: [TaskRecord], adding taskID: Int64?) -> Set<Int64> {
-    if let served = serving.latest?.examples {
-      return Set(examples.filter { served.contains($0.id) || $0.taskID == taskID }.map(\.id))
-    }
-    let serving = Set(tasks.filter(\.isServing).map(\.id))
-    return Set(examples.filter { serving.contains($0.taskID) || $0.taskID == taskID }.map(\.id))
-  }
-
-  /// Stores the version; nil when something was removed meanwhile.
-  private func insert(
-    _ built: ModelBuilder.Built, _ set: TrainingSet, _ tasks: [TaskRecord], _ removals: Int64, adding taskID: Int64?,
-    finishing job: Int64
-  ) throws(LearningFailure) -> Int64? {
-    let learned = Set(set.training.map(\.taskID))
-    let newest = tasks.map(\.id).filter { learned.contains($0) }.max()
-    let version = NewVersion(
-      afterTaskID: newest, manifest: built.manifest.json, artifacts: built.artifacts,
-      evaluations: built.evaluation.tasks, classEvaluations: built.evaluation.classes, removalCount: removals)
-    var updates: [TaskUpdate] = []
-    if let taskID {
-      let event = NewEvent(kind: "ready", data: JSON.object(["head": .string(built.manifest.head)]).string)
-      updates.append(TaskUpdate(taskID: taskID, state: .ready, isServing: true, event: event))
-    }
-    do throws(StorageError) {
-      return try store.publish(
-        version, taskUpdates: updates, keepVersions: keepVersions == 0 ? .max : keepVersions, finishing: job)
-    } catch .conflict(.removedMeanwhile) {
-      return nil
-    } catch .notFound {
-      // The task went while it was learned.
-      return nil
-    } catch {
-      throw .storage(error)
-    }
-  }
-
-  /// The model as things stand now: names and removals that came after the version's classes were read.
-  private func current(_ model: ServingModel, after previous: ServingModel?) -> ServingModel? {
-    guard let classes = try? store.classes() else { return model }
-    let names = Dictionary(uniqueKeysWithValues: classes.map { ($0.id, $0.name) })
-    let gone = model.classes.map(\.id).filter { names[$0] == nil }
-    var model = model.removing(classes: gone, examples: [])
-    for known in model.classes {
-      if let name = names[known.id], name != known.name { model = model.renaming(known.id, to: name) }
-    }
-    return model
-  }
-
-  /// Lets the stored version answer again after a restart; asks for a new one where the settings have changed.
+  /// Lets the stored version answer again after a restart; asks for a new one where the settings have changed, or where
+  /// what can be made again from the examples is damaged.
   package func restore() throws(StorageError) {
-    try store.recoverJobs()
+    _ = try store.recoverJobs()
+    do throws(StorageError) {
+      if try !restoreDerived() {
+        logger.warning("the stored version was made with other settings; it is made again")
+        _ = try store.enqueueJob(kind: JobKind.rebuild)
+      }
+    } catch {
+      guard case .corrupt = error else { throw error }
+      logger.error("stored features or versions are damaged; they are made again", [LogField("error", "\(error)")])
+      try store.dropDerived()
+      _ = try store.enqueueJob(kind: JobKind.rebuild)
+    }
+  }
+
+  /// False where a new version has to be made.
+  private func restoreDerived() throws(StorageError) -> Bool {
     let stored = try store.features(backboneKey: embedder.key)
     features.insert(
       stored.exampleIDs.enumerated().map { index, id in
         (id, Array(stored.values[index * stored.width..<(index + 1) * stored.width]))
       })
-    guard let version = try store.activeVersion() else { return }
+    guard let version = try store.activeVersion() else { return true }
     guard let manifest = VersionManifest(json: version.record.manifest), manifest.features == embedder.key,
-      manifest.setting == ModelBuilder.setting(builder.options),
-      let model = try restored(version, manifest)
-    else {
-      _ = try store.enqueueJob(kind: JobKind.rebuild)
-      logger.warning("the stored version was made with other settings or is not whole; it is made again")
-      return
-    }
-    serving.update { _ in model }
+      manifest.setting == ModelBuilder.setting(builder.options), let model = try restored(version, manifest)
+    else { return false }
+    serving.serve(model)
+    return true
   }
 
   private func restored(_ version: LoadedVersion, _ manifest: VersionManifest) throws(StorageError) -> ServingModel? {

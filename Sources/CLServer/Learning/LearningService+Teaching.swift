@@ -4,19 +4,16 @@ import Storage
 import Tensor
 
 extension LearningService {
-  /// Embeds what a task lacks, then lets its classes answer.
+  /// Embeds what a task lacks, then lets its classes answer. Does nothing where the job was cancelled.
   func teach(_ taskID: Int64, job: Int64) throws(LearningFailure) {
-    guard let task = try storing({ () throws(StorageError) in try store.task(taskID) }), task.state != .cancelled
-    else {
-      _ = try storing { () throws(StorageError) in try store.finishJob(job) }
-      return
-    }
     let examples = try storing { () throws(StorageError) in try store.examples(of: taskID) }
+    let event = NewEvent(kind: "embedding", data: JSON.object(["total": .integer(examples.count)]).string)
+    guard
+      try storing({ () throws(StorageError) in try store.startTeaching(job: job, taskID: taskID, event: event) })
+    else { return }
     let missing = features.missing(examples.map(\.id))
     progress.begin(taskID, phase: "embedding", done: examples.count - missing.count, total: examples.count)
     defer { progress.end(taskID) }
-    let event = NewEvent(kind: "embedding", data: JSON.object(["total": .integer(examples.count)]).string)
-    try storing { () throws(StorageError) in try store.setTaskState(taskID, .embedding, event: event) }
     events.notify(taskID)
 
     var done = examples.count - missing.count
@@ -29,12 +26,12 @@ extension LearningService {
     }
     guard goesOn else { return }
     progress.begin(taskID, phase: "fitting", done: 0, total: 1)
-    try publish(adding: taskID, finishing: job)
+    try publish(adding: Addition(taskID: taskID, examples: Set(examples.map(\.id))), finishing: [job])
     events.notify(taskID)
   }
 
   /// Embeds examples in batches as background work. After each batch `step` hears how many it was and says whether to
-  /// go on. Returns whether it went to the end.
+  /// go on. Returns whether it went to the end. An example that cannot be read any more is left without features.
   func embed(
     _ ids: [Int64], step: (Int) throws(LearningFailure) -> Bool = { _ in true }
   ) throws(LearningFailure) -> Bool {
@@ -51,7 +48,7 @@ extension LearningService {
           inputs.append((id, bytes))
         }
       }
-      let rows = try vectors(inputs)
+      let rows = vectors(inputs)
       try storing { () throws(StorageError) in try store.storeFeatures(rows, backboneKey: embedder.key) }
       features.insert(rows)
       metrics.embedded.increment(by: rows.count)
@@ -60,27 +57,22 @@ extension LearningService {
     return true
   }
 
-  private func vectors(
-    _ inputs: [(id: Int64, bytes: [UInt8])]
-  ) throws(LearningFailure) -> [(exampleID: Int64, vector: [Float])] {
-    let results = WaitableLock<[Int: Result<[Float], ImageError>]>([:])
-    let embedder = embedder
+  private func vectors(_ inputs: [(id: Int64, bytes: [UInt8])]) -> [(exampleID: Int64, vector: [Float])] {
+    let rows = WaitableLock<[Int: [Float]]>([:])
+    let (embedder, logger, pool) = (embedder, logger, pool)
     pool.forEach(inputs.count, priority: .background) { index in
-      let result: Result<[Float], ImageError>
       do throws(ImageError) {
-        result = .success(embedder.embed([try embedder.prepare(inputs[index].bytes)]).storage)
+        let image = try embedder.prepare(inputs[index].bytes)
+        pool.yield()
+        let vector = embedder.embed([image]).storage
+        rows.withLock { $0[index] = vector }
       } catch {
-        result = .failure(error)
-      }
-      results.withLock { $0[index] = result }
-    }
-    var rows: [(exampleID: Int64, vector: [Float])] = []
-    for (index, result) in results.withLock({ $0 }) {
-      switch result {
-      case .success(let vector): rows.append((inputs[index].id, vector))
-      case .failure(let error): throw .unusable("example \(inputs[index].id) cannot be read any more: \(error)")
+        // It was readable when it was accepted: a limit is stricter now, or the file is damaged.
+        logger.error(
+          "an example cannot be read any more",
+          [LogField("example", .integer(Int(inputs[index].id))), LogField("error", .text(error.description))])
       }
     }
-    return rows
+    return rows.withLock { $0 }.sorted { $0.key < $1.key }.map { (inputs[$0.key].id, $0.value) }
   }
 }

@@ -79,14 +79,19 @@ package final class LearningService: Sendable {
   var isStopping: Bool { signals.withLock { $0.isStopping } }
 
   private func run() {
+    // Jobs that are marked as running while this thread runs none were left behind by a failed write.
+    var mayHaveOrphans = false
     while !isStopping {
       do throws(LearningFailure) {
+        if mayHaveOrphans { _ = try storing { () throws(StorageError) in try store.recoverJobs() } }
+        mayHaveOrphans = false
         if try !runNextJob() {
           signals.wait(until: { $0.isAwake || $0.isStopping }) { $0.isAwake = false }
         }
       } catch {
         if case .stopped = error { return }
-        logger.error("learning failed", [LogField("error", "\(error)")])
+        mayHaveOrphans = true
+        logger.error("learning failed; it is tried again", [LogField("error", "\(error)")])
         // A full disk or a locked file may pass; nothing is lost while we wait.
         _ = signals.wait(seconds: 2, until: { $0.isStopping })
       }
@@ -98,17 +103,13 @@ package final class LearningService: Sendable {
     let jobs = try storing { () throws(StorageError) in try store.pendingJobs() }
     if try runRebuilds(among: jobs) { return true }
     guard let job = jobs.first(where: { $0.kind == JobKind.teach }), let taskID = job.taskID else { return false }
-    guard try storing({ () throws(StorageError) in try store.startJob(job.id) }) else { return true }
     do throws(LearningFailure) {
       try teach(taskID, job: job.id)
     } catch {
       switch error {
-      case .stopped: throw error
-      case .unusable(let reason):
-        try fail(taskID, job: job.id, reason: reason)
-      case .storage:
-        _ = try? store.failJob(job.id, error: "\(error)", retry: true)
-        throw error
+      case .cancelled: break
+      case .unusable(let reason): try fail(taskID, job: job.id, reason: reason)
+      case .stopped, .storage: throw error
       }
     }
     return true
@@ -117,29 +118,29 @@ package final class LearningService: Sendable {
   /// Makes one version for all waiting rebuilds; false when there is none.
   @discardableResult
   func runRebuilds(among jobs: [JobRecord]) throws(LearningFailure) -> Bool {
-    let waiting = jobs.filter { $0.kind == JobKind.rebuild }
-    guard let last = waiting.last else { return false }
-    for job in waiting { _ = try storing { () throws(StorageError) in try store.startJob(job.id) } }
-    do throws(LearningFailure) {
-      try publish(adding: nil, finishing: last.id)
-    } catch {
-      // What cannot be fitted now cannot be fitted later either; until the next change the removed classes are masked.
-      let retry = if case .unusable = error { false } else { true }
-      for job in waiting { _ = try? store.failJob(job.id, error: "\(error)", retry: retry) }
-      if retry { throw error }
-      logger.error("a version could not be made", [LogField("error", "\(error)")])
-      return true
+    var started: [Int64] = []
+    for job in jobs where job.kind == JobKind.rebuild {
+      if try storing({ () throws(StorageError) in try store.startJob(job.id) }) { started.append(job.id) }
     }
-    for job in waiting.dropLast() { _ = try storing { () throws(StorageError) in try store.finishJob(job.id) } }
+    if started.isEmpty { return false }
+    do throws(LearningFailure) {
+      try publish(adding: nil, finishing: started)
+    } catch {
+      guard case .unusable(let reason) = error else { throw error }
+      // It cannot be fitted later either. The removed classes stay out of the answers until the next version.
+      logger.error("a version could not be made", [LogField("error", .text(reason))])
+      for job in started {
+        _ = try storing { () throws(StorageError) in try store.failJob(job, error: reason) }
+      }
+    }
     return true
   }
 
   private func fail(_ taskID: Int64, job: Int64, reason: String) throws(LearningFailure) {
     logger.error("a task failed", [LogField("task", .integer(Int(taskID))), LogField("reason", .text(reason))])
     let event = NewEvent(kind: "failed", data: JSON.object(["reason": .string(reason)]).string)
-    try storing { () throws(StorageError) in
-      try store.setTaskState(taskID, .failed, error: reason, event: event)
-      try store.failJob(job, error: reason)
+    _ = try storing { () throws(StorageError) in
+      try store.failTask(taskID, job: job, reason: reason, event: event)
     }
     progress.end(taskID)
     events.notify(taskID)
@@ -151,12 +152,15 @@ package enum LearningFailure: Error, Sendable, CustomStringConvertible {
   /// The daemon stops.
   case stopped
   case storage(StorageError)
+  /// The job was cancelled, or went with its task.
+  case cancelled
   /// The task itself cannot be learned.
   case unusable(String)
 
   package var description: String {
     switch self {
     case .stopped: "stopped"
+    case .cancelled: "cancelled"
     case .storage(let error): "\(error)"
     case .unusable(let reason): reason
     }

@@ -2,10 +2,18 @@ package import CLModels
 import Synchronization
 package import Tensor
 
+/// One input of a request.
+package enum PredictionInput: Sendable {
+  case image([UInt8])
+  /// It could not be taken out of the body: why.
+  case invalid(String)
+}
+
 /// One input's outcome.
 package enum Prediction: Sendable {
   case ranked([RankedClass])
-  case unreadable(ImageError)
+  /// It is no image that can be read: why.
+  case unreadable(String)
 }
 
 /// Answers requests to classify: urgent work on the compute pool, with requests that wait together embedded in one batch.
@@ -13,8 +21,9 @@ package final class PredictionService: Sendable {
   /// Why a request was not taken.
   package enum Refusal: Error, Sendable {
     case nothingLearned
-    /// `waiting` inputs are queued, and that many at most may be.
     case busy(limit: Int)
+    /// More inputs than may ever wait.
+    case tooMany(limit: Int)
   }
 
   /// One request: its inputs may be spread over batches; the last one to be done answers.
@@ -45,7 +54,7 @@ package final class PredictionService: Sendable {
   private struct Input: Sendable {
     let request: Request
     let index: Int
-    let bytes: [UInt8]
+    let content: PredictionInput
   }
 
   private struct Queue {
@@ -80,15 +89,16 @@ package final class PredictionService: Sendable {
   /// Takes a request's inputs and returns at once. `completion` is called once, on a worker, with the version that
   /// answered and one outcome an input, in their order; all by the same version. `inputs` is not empty.
   package func predict(
-    _ inputs: [[UInt8]], top: Int, completion: @escaping @Sendable (Int64, [Prediction]) -> Void
+    _ inputs: [PredictionInput], top: Int, completion: @escaping @Sendable (Int64, [Prediction]) -> Void
   ) throws(Refusal) {
+    guard inputs.count <= capacity else { throw .tooMany(limit: capacity) }
     guard let model = serving.current else { throw .nothingLearned }
     let request = Request(model, top: top, count: inputs.count, completion: completion)
     let taken = queue.withLock { queue in
       guard queue.pending + inputs.count <= capacity else { return false }
       queue.pending += inputs.count
-      for (index, bytes) in inputs.enumerated() {
-        queue.waiting.append(Input(request: request, index: index, bytes: bytes))
+      for (index, input) in inputs.enumerated() {
+        queue.waiting.append(Input(request: request, index: index, content: input))
       }
       return true
     }
@@ -109,11 +119,15 @@ package final class PredictionService: Sendable {
     var images: [RGBImage] = []
     var readable: [Input] = []
     for input in batch {
-      do throws(ImageError) {
-        images.append(try embedder.prepare(input.bytes))
-        readable.append(input)
-      } catch {
-        answer(input, .unreadable(error))
+      switch input.content {
+      case .invalid(let reason): answer(input, .unreadable(reason))
+      case .image(let bytes):
+        do throws(ImageError) {
+          images.append(try embedder.prepare(bytes))
+          readable.append(input)
+        } catch {
+          answer(input, .unreadable(error.description))
+        }
       }
     }
     if images.isEmpty { return }

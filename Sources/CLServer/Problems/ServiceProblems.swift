@@ -1,4 +1,3 @@
-package import CLModels
 package import HTTP
 package import Storage
 
@@ -65,10 +64,10 @@ package enum ServiceProblems {
       extensions: ["limit": .integer(limit), "setting": .string(setting)])
   }
 
-  package static func unreadableImage(_ error: ImageError) -> Problem {
+  package static func unreadableImage(_ reason: String) -> Problem {
     Problem(
-      type: "/problems/unreadable-image", title: "Not a readable image", status: 422, detail: error.description,
-      extensions: ["field": "body", "reason": .string(error.description)])
+      type: "/problems/unreadable-image", title: "Not a readable image", status: 422, detail: reason,
+      extensions: ["field": "body", "reason": .string(reason)])
   }
 
   package static func noUsableExample(_ rejected: [RejectedItem]) -> Problem {
@@ -88,11 +87,21 @@ package enum ServiceProblems {
     detail: "No class answers yet: teach some with POST /tasks and wait until the task is `serving`.",
     headers: ["Retry-After": "5"])
 
-  package static func busy(_ queue: String, limit: Int, setting: String) -> Problem {
+  /// - Parameter setting: what raises the limit; nil for one that is fixed.
+  package static func busy(_ queue: String, limit: Int, setting: String?) -> Problem {
     Problem(
       type: "/problems/busy", title: "Busy", status: 503,
-      detail: "The queue of \(queue) is full: its limit is \(limit) and the setting \(setting) raises it.",
-      extensions: ["limit": .integer(limit), "setting": .string(setting)], headers: ["Retry-After": "1"])
+      detail: "The queue of \(queue) is full: its limit is \(limit)"
+        + (setting.map { " and the setting \($0) raises it." } ?? "."),
+      extensions: ["limit": .integer(limit), "setting": setting.map { .string($0) } ?? .null],
+      headers: ["Retry-After": "1"])
+  }
+
+  package static func tooDeep(limit: Int) -> Problem {
+    Problem(
+      type: "/problems/invalid-request", title: "Invalid request", status: 400,
+      detail: "The JSON is nested too deep: the limit is \(limit) levels and the setting json_depth raises it.",
+      extensions: ["field": "body", "limit": .integer(limit), "setting": "json_depth"])
   }
 
   package static func of(_ error: StorageError) -> Problem {
@@ -106,8 +115,13 @@ package enum ServiceProblems {
         type: "/problems/storage-read-only", title: "Storage is read-only", status: 507,
         detail: "The state directory cannot be written. Nothing was changed.")
     case .conflict(.labelsExist(let labels)): labelsExist(labels)
-    case .conflict(.classNameTaken(let name)): labelsExist([name])
+    case .conflict(.classNameTaken(let name)):
+      Problem(
+        type: "/problems/label-exists", title: "Class exists", status: 409,
+        detail: "There is a class named \(name) already.", extensions: ["labels": .array([.string(name)])])
     case .conflict(.idempotencyKeyUsed): conflict("A request with this Idempotency-Key is being worked on.")
+    case .conflict(.taskAtRest(let state)):
+      conflict("The task is \(state.rawValue): there is nothing to cancel.")
     case .conflict: conflict("What this request is about changed meanwhile; send it again.")
     case .notFound(let noun, let id): notFound(noun.rawValue, id)
     case .busy, .closed:

@@ -4,10 +4,8 @@ import Storage
 
 extension API {
   func addAccuracyRoutes(to router: inout Router) {
-    router.on(.get, "/accuracy", reading { _ in try accuracy().response() })
-    router.on(
-      .get, "/versions",
-      reading { _ in
+    add(.get, "/accuracy", to: &router, reading { _ in try accuracy().response() })
+    add(.get, "/versions", to: &router, reading { _ in
         JSON.object(["versions": .array(try store.versions(limit: 100).map(Self.version))]).response()
       })
   }
@@ -24,23 +22,23 @@ extension API {
   }
 
   private func accuracy() throws -> JSON {
-    let active = try store.versions(limit: 1).first
-    let history = AccuracyHistory(tasks: try store.tasks(), evaluations: try store.evaluations())
+    let snapshot = try store.accuracySnapshot()
+    let history = AccuracyHistory(
+      tasks: snapshot.tasks, evaluations: snapshot.evaluations, active: snapshot.active?.id)
     let matrix = history.matrix
-    let classes = try active.map { try store.classEvaluations(of: $0.id) } ?? []
-    let names = Dictionary(uniqueKeysWithValues: try store.classes().map { ($0.id, $0.name) })
+    let names = Dictionary(uniqueKeysWithValues: snapshot.classes.map { ($0.id, $0.name) })
     let figures: [(String, Measured)] = [
       ("average", matrix.average), ("average_incremental", matrix.averageIncremental),
       ("forgetting", matrix.forgetting), ("backward_transfer", matrix.backwardTransfer),
     ]
     var members: [String: JSON] = [
-      "version": active.map { .integer($0.id) } ?? .null,
+      "version": snapshot.active.map { .integer($0.id) } ?? .null,
       "tasks": .array(history.tasks.map { .object(["id": .integer($0.id), "name": .string($0.name)]) }),
       "matrix": .array(history.cells.map { .array($0.map { .optional($0?.value) }) }),
       "counts": .array(history.cells.map { .array($0.map { $0.map { .integer($0.total) } ?? .null }) }),
       "leave_one_out": .array(history.leaveOneOut.map { .proportion($0.correct, of: $0.total) }),
       "classes": .array(
-        classes.compactMap { evaluation in
+        snapshot.classEvaluations.compactMap { evaluation in
           names[evaluation.classID].map { name in
             .object([
               "id": .integer(evaluation.classID), "name": .string(name),

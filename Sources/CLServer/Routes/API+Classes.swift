@@ -4,17 +4,11 @@ import Storage
 
 extension API {
   func addClassRoutes(to router: inout Router) {
-    router.on(
-      .get, "/classes",
-      reading { _ in
+    add(.get, "/classes", to: &router, reading { _ in
         JSON.object(["classes": .array(try store.classes().map(JSON.classRecord))]).response()
       })
-    router.on(
-      .patch, "/classes/{id}", bodyLimit: configuration.otherBodyBytes, bodyLimitSetting: "other_body_bytes",
-      writing { try renameClass($0) })
-    router.on(
-      .delete, "/classes/{id}",
-      writing { request in
+    add(.patch, "/classes/{id}", to: &router, writing { try renameClass($0) })
+    add(.delete, "/classes/{id}", to: &router, writing { request in
         let id = try Self.id(request, "class")
         unlearn(try store.deleteClass(id, actor: Self.actor(request), jobKind: LearningService.JobKind.rebuild))
         return HTTPResponse(status: 204)
@@ -35,7 +29,7 @@ extension API {
       throw ServiceProblems.unprocessable("name", reason)
     }
     try store.renameClass(id, to: renaming.name, actor: Self.actor(request))
-    serving.update { $0?.renaming(id, to: renaming.name) }
+    serving.rename(id, to: renaming.name)
     guard let record = try store.classRecord(id) else { throw ServiceProblems.notFound("class", String(id)) }
     return JSON.classRecord(record).response()
   }

@@ -3,13 +3,11 @@ import Storage
 
 extension API {
   func addExampleRoutes(to router: inout Router) {
-    router.on(.get, "/tasks/{id}/examples", reading { try exampleList($0) })
+    add(.get, "/tasks/{id}/examples", to: &router, reading { try exampleList($0) })
     router.on(
       .post, "/tasks/{id}/examples", bodyLimit: configuration.taskBodyBytes, bodyLimitSetting: "task_body_bytes",
-      writing { try teach($0, to: try Self.id($0, "task")) })
-    router.on(
-      .delete, "/examples/{id}",
-      writing { request in
+      uploading { try teach($0, to: try Self.id($0, "task")) })
+    add(.delete, "/examples/{id}", to: &router, writing { request in
         let id = try Self.id(request, "example")
         unlearn(try store.deleteExample(id, actor: Self.actor(request), jobKind: LearningService.JobKind.rebuild))
         return HTTPResponse(status: 204)

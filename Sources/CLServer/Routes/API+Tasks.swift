@@ -3,23 +3,21 @@ import Storage
 
 extension API {
   func addTaskRoutes(to router: inout Router) {
-    router.on(.get, "/tasks", reading { _ in try taskList() })
+    add(.get, "/tasks", to: &router, reading { _ in try taskList() })
     router.on(
       .post, "/tasks", bodyLimit: configuration.taskBodyBytes, bodyLimitSetting: "task_body_bytes",
-      writing { try teach($0, to: nil) })
-    router.on(.get, "/tasks/{id}", reading { try task(try Self.id($0, "task")).response() })
-    router.on(.delete, "/tasks/{id}", writing { try deleteTask($0) })
-    router.on(
-      .post, "/tasks/{id}/cancel", bodyLimit: configuration.otherBodyBytes, bodyLimitSetting: "other_body_bytes",
-      writing { try cancelTask(try Self.id($0, "task")) })
-    router.on(.get, "/tasks/{id}/events") { request, responder in followEvents(request, responder) }
+      uploading { try teach($0, to: nil) })
+    add(.get, "/tasks/{id}", to: &router, reading { try task(try Self.id($0, "task")).response() })
+    add(.delete, "/tasks/{id}", to: &router, writing { try deleteTask($0) })
+    add(.post, "/tasks/{id}/cancel", to: &router, writing { try cancelTask(try Self.id($0, "task")) })
+    add(.get, "/tasks/{id}/events", to: &router) { request, responder in followEvents(request, responder) }
   }
 
   /// Accepts examples for a new task, or for one that exists.
   func teach(_ request: HTTPRequest, to task: Int64?) throws -> HTTPResponse {
-    let idempotency = try IdempotencyRequest(request)
+    let meaning = try TeachingRequest(request, limits: IntakeLimits(configuration))
     let answer = try teaching.teach(
-      try TeachingRequest(request, limits: IntakeLimits(configuration)), to: task, idempotency: idempotency)
+      meaning, to: task, idempotency: try IdempotencyRequest(request, meaning: meaning))
     var response = HTTPResponse.json(answer.response.status, answer.response.body)
     if let location = answer.response.location { response.headers.add("Location", location) }
     if answer.isReplay { response.headers.add("Idempotent-Replayed", "true") }
@@ -55,20 +53,13 @@ extension API {
 
   /// Takes what was removed out of the answers at once; the learner then makes the version that never saw it.
   func unlearn(_ removed: Removed) {
-    serving.update { $0?.removing(classes: removed.classIDs, examples: removed.exampleIDs) }
+    serving.remove(classes: removed.classIDs, examples: removed.exampleIDs)
     learning.features.remove(removed.exampleIDs)
     learning.wake()
   }
 
   private func cancelTask(_ id: Int64) throws -> HTTPResponse {
-    guard let task = try store.task(id) else { throw ServiceProblems.notFound("task", String(id)) }
-    if task.hasRest {
-      throw ServiceProblems.conflict("Task \(id) is \(task.state.rawValue): there is nothing to cancel.")
-    }
-    try store.cancelJobs(of: id)
-    // What serves already goes on serving.
-    let event = NewEvent(kind: "cancelled", data: "{}")
-    try store.setTaskState(id, task.isServing ? .ready : .cancelled, event: event)
+    _ = try store.cancelTask(id, event: NewEvent(kind: "cancelled", data: "{}"))
     events.notify(id)
     return try self.task(id).response(202)
   }
@@ -94,6 +85,6 @@ extension API {
         responder.send((error as? StorageError).map { ServiceProblems.of($0) } ?? ServiceProblems.failed)
       }
     }
-    if !taken { responder.send(ServiceProblems.busy("requests", limit: readQueue.capacity, setting: "task_queue")) }
+    if !taken { responder.send(ServiceProblems.busy("requests", limit: readQueue.capacity, setting: nil)) }
   }
 }

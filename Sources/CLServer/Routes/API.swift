@@ -17,8 +17,10 @@ package struct API: Sendable {
   package let pool: ComputePool
   /// Reads of the database.
   package let readQueue: WorkQueue
-  /// Requests that teach or change: one after the other.
+  /// Requests that change something small: one after the other.
   package let writeQueue: WorkQueue
+  /// Requests that teach, which take as long as their images: one after the other.
+  package let teachQueue: WorkQueue
   package let lifecycle: Lifecycle
   package let openAPI: [UInt8]
   package let logger: Logger
@@ -27,7 +29,7 @@ package struct API: Sendable {
     configuration: Configuration, store: Store, teaching: TeachingService, learning: LearningService,
     prediction: PredictionService, serving: ServingState, progress: ProgressBoard, events: EventHub,
     embedder: Embedder, metrics: MetricsRegistry, pool: ComputePool, readQueue: WorkQueue, writeQueue: WorkQueue,
-    lifecycle: Lifecycle, openAPI: [UInt8], logger: Logger
+    teachQueue: WorkQueue, lifecycle: Lifecycle, openAPI: [UInt8], logger: Logger
   ) {
     self.configuration = configuration
     self.store = store
@@ -42,6 +44,7 @@ package struct API: Sendable {
     self.pool = pool
     self.readQueue = readQueue
     self.writeQueue = writeQueue
+    self.teachQueue = teachQueue
     self.lifecycle = lifecycle
     self.openAPI = openAPI
     self.logger = logger
@@ -78,13 +81,21 @@ package struct API: Sendable {
           responder.send(ServiceProblems.failed)
         }
       }
-      if !taken { responder.send(ServiceProblems.busy("requests", limit: queue.capacity, setting: "task_queue")) }
+      if !taken { responder.send(ServiceProblems.busy("requests", limit: queue.capacity, setting: nil)) }
     }
   }
 
   func reading(_ body: @escaping @Sendable (HTTPRequest) throws -> HTTPResponse) -> Handler { on(readQueue, body) }
 
+  func uploading(_ body: @escaping @Sendable (HTTPRequest) throws -> HTTPResponse) -> Handler { on(teachQueue, body) }
+
   func writing(_ body: @escaping @Sendable (HTTPRequest) throws -> HTTPResponse) -> Handler { on(writeQueue, body) }
+
+  /// Registers a route whose requests need no large body.
+  func add(_ method: HTTPMethod, _ pattern: String, to router: inout Router, _ handler: @escaping Handler) {
+    router.on(
+      method, pattern, bodyLimit: configuration.otherBodyBytes, bodyLimitSetting: "other_body_bytes", handler)
+  }
 
   /// The id in the path. Something that is no id names nothing.
   static func id(_ request: HTTPRequest, _ noun: String) throws(Problem) -> Int64 {

@@ -5,7 +5,7 @@ package import HTTP
 package enum JSONBody {
   package static func decode<Value: Decodable>(_ body: [UInt8], depth: Int) throws(Problem) -> Value {
     if JSONNesting.depth(of: body, upTo: depth) > depth {
-      throw ServiceProblems.invalid("body", "nested deeper than \(depth) levels (setting json_depth)")
+      throw ServiceProblems.tooDeep(limit: depth)
     }
     do {
       return try JSONDecoder().decode(Value.self, from: Data(body))

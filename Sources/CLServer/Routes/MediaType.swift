@@ -13,7 +13,8 @@ package enum MediaType {
 /// A request's multipart/form-data body.
 package enum MultipartBody {
   /// The parts, or the problem that says what is wrong with the body.
-  package static func parts(_ request: HTTPRequest, limit: Int) throws(Problem) -> [MultipartPart] {
+  /// - Parameter setting: what raises the limit.
+  package static func parts(_ request: HTTPRequest, limit: Int, setting: String) throws(Problem) -> [MultipartPart] {
     var limits = MultipartLimits()
     limits.parts = limit
     do throws(MultipartError) {
@@ -22,7 +23,7 @@ package enum MultipartBody {
     } catch {
       switch error {
       case .tooManyParts(let limit):
-        throw ServiceProblems.overLimit("Parts of the body", limit: limit, setting: "maximum_items")
+        throw ServiceProblems.overLimit("Parts of the body", limit: limit, setting: setting)
       case .notMultipart, .badBoundary:
         throw ServiceProblems.invalid("Content-Type", "its boundary is missing or not valid")
       case .truncated: throw ServiceProblems.invalid("body", "the multipart body has no closing boundary")

@@ -7,10 +7,10 @@ package struct TaskResults: Sendable {
   private let counts: [Int64: Counts]
 
   package init(_ store: Store) throws(StorageError) {
-    let active = try store.versions(limit: 1).first
+    let active = try store.activeRecord()
     head = active.flatMap { VersionManifest(json: $0.manifest)?.head }
     var counts: [Int64: Counts] = [:]
-    for evaluation in try store.evaluations() where evaluation.versionID == active?.id {
+    for evaluation in try active.map({ active throws(StorageError) in try store.evaluations(of: active.id) }) ?? [] {
       counts[evaluation.taskID] = evaluation.counts
     }
     self.counts = counts

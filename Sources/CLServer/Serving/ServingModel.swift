@@ -37,8 +37,11 @@ package struct ServingModel: Sendable {
     self.examples = examples
   }
 
-  /// Whether any class is left to answer.
-  package var isEmpty: Bool { classes.allSatisfy { removed.contains($0.id) } }
+  /// How many classes answer.
+  package var answering: Int { classes.count { !removed.contains($0.id) } }
+
+  /// Whether no class is left to answer.
+  package var isEmpty: Bool { answering == 0 }
 
   /// Ranks the classes for each row of `features` (`[n, width]`, normalised), the most probable first.
   ///

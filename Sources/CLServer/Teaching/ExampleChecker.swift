@@ -12,18 +12,18 @@ package struct CheckedExample: Sendable {
 
 /// Decodes every item of a request, so that nothing broken is accepted.
 package struct ExampleChecker: Sendable {
-  private let limits: ImageLimits
+  private let embedder: Embedder
   private let pool: ComputePool
 
-  package init(limits: ImageLimits, pool: ComputePool) {
-    self.limits = limits
+  package init(embedder: Embedder, pool: ComputePool) {
+    self.embedder = embedder
     self.pool = pool
   }
 
   /// Splits the items into readable images and rejects, each in the order of the request. Blocks until all are decoded,
   /// as background work of the pool.
   package func check(_ intake: Intake) -> (examples: [CheckedExample], rejected: [RejectedItem]) {
-    let limits = limits
+    let embedder = embedder
     let items = intake.items
     let outcomes = WaitableLock<[Int: Result<CheckedExample, ImageError>]>([:])
     let pool = pool
@@ -31,11 +31,11 @@ package struct ExampleChecker: Sendable {
       let (index, item) = items[position]
       let outcome: Result<CheckedExample, ImageError>
       do throws(ImageError) {
-        let image = try ImageDecoder.decode(item.bytes, limits: limits)
+        let image = try embedder.decode(item.bytes)
+        pool.yield()
+        let fingerprint = NearDuplicateFingerprint(of: image)
         outcome = .success(
-          CheckedExample(
-            index: index, item: item, sha256: SHA256.hash(item.bytes),
-            fingerprint: NearDuplicateFingerprint(of: image)))
+          CheckedExample(index: index, item: item, sha256: SHA256.hash(item.bytes), fingerprint: fingerprint))
       } catch {
         outcome = .failure(error)
       }

@@ -1,4 +1,5 @@
 package import HTTP
+import Storage
 
 /// A request to teach, read but not yet checked.
 package struct TeachingRequest: Sendable {
@@ -37,6 +38,24 @@ package struct TeachingRequest: Sendable {
     }
   }
 
+  /// A hash of everything that the request asks for.
+  package var sha256: [UInt8] {
+    var hash = SHA256()
+    func add(_ bytes: [UInt8]) {
+      // Lengths keep two fields from running into each other.
+      withUnsafeBytes(of: UInt64(bytes.count).littleEndian) { hash.update($0) }
+      bytes.withUnsafeBytes { hash.update($0) }
+    }
+    for text in [name, learner, holdout.map { "\($0)" }, extend ? "extend" : nil] { add(Array((text ?? "").utf8)) }
+    for (index, item) in intake.items {
+      add(Array("\(index) \(item.isHeldOut.map { "\($0)" } ?? "")".utf8))
+      for text in [item.label, item.name, item.group ?? ""] { add(Array(text.utf8)) }
+      add(item.bytes)
+    }
+    for rejection in intake.rejected { add(Array("\(rejection.index) \(rejection.reason)".utf8)) }
+    return hash.finalize()
+  }
+
   private static func intake(_ request: HTTPRequest, limits: IntakeLimits) throws(Problem) -> Intake {
     let contentType = request.headers["Content-Type"]
     do {
@@ -47,7 +66,7 @@ package struct TeachingRequest: Sendable {
       case "application/json":
         return try IntakeReader.json(request.body, limits: limits)
       case "multipart/form-data":
-        let parts = try MultipartBody.parts(request, limit: limits.maximumItems)
+        let parts = try MultipartBody.parts(request, limit: limits.maximumItems, setting: "maximum_items")
         return try IntakeReader.multipart(
           parts: parts.map {
             IntakePart(
@@ -70,6 +89,7 @@ package struct TeachingRequest: Sendable {
     case .notAnArchive: ServiceProblems.invalid("body", "neither a tar nor a zip archive")
     case .damagedArchive(let reason): ServiceProblems.invalid("body", "the archive is damaged: \(reason)")
     case .empty: ServiceProblems.unprocessable("body", "there is no example in it")
+    case .limit("jsonDepth", let limit): ServiceProblems.tooDeep(limit: limit)
     case .limit(let name, let limit):
       ServiceProblems.overLimit("The request's examples", limit: limit, setting: settingName(name))
     case .malformedJSON(let reason): ServiceProblems.invalid("body", "not valid JSON: \(reason)")

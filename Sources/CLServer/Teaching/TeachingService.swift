@@ -43,7 +43,10 @@ package final class TeachingService: Sendable {
     if let task { try requireTask(task) }
     var (checked, rejected) = checker.check(request.intake)
     let holdout = request.holdout ?? defaultHoldout
-    let split = try problems { () throws(StorageError) in try splitter.split(checked, holdout: holdout) }
+    let split = try problems { () throws(StorageError) in 
+      try splitter.split(
+        checked, holdout: holdout, isNamed: request.intake.namesHeldOut)
+    }
     rejected = (rejected + split.rejected).sorted { $0.index < $1.index }
     checked = split.examples.map(\.checked)
     guard !checked.isEmpty else { throw ServiceProblems.noUsableExample(rejected) }
@@ -82,7 +85,7 @@ package final class TeachingService: Sendable {
     if let task {
       let added = try store.addExamples(
         to: task, examples, rejected: rejected, jobKind: LearningService.JobKind.teach, event: event,
-        idempotency: idempotency?.entry { response($0.task, $0.classIDs) })
+        extendExisting: request.extend, idempotency: idempotency?.entry { response($0.task, $0.classIDs) })
       return Answer(response: response(added.task, added.classIDs), isReplay: false)
     }
     let accepted = try store.acceptTask(
