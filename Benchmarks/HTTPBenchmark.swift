@@ -3,7 +3,9 @@ import HTTP
 
 /// Requests a second of our server (one reactor) against nginx (one worker), both answering a tiny static 200 on
 /// loopback, driven by wrk with one thread. The two take turns in every round, so that a change of the machine's load
-/// meets both; the medians are compared.
+/// meets both; the medians are compared. wrk is kept on the first core and the servers on the second, and all are of one
+/// session, so that the scheduler treats both servers alike. The processor time of a request is printed too: unlike the
+/// rate it hardly depends on what else the machine does.
 ///
 /// Arguments: `--rounds N` (5), `--seconds N` (3), `--connections N` (32); `--serve PORT` only serves, for a profiler.
 func runHTTPBenchmark(arguments: [String], json: Bool) {
@@ -22,28 +24,47 @@ func runHTTPBenchmark(arguments: [String], json: Bool) {
     print("serving on port \(ours.port)")
     while true { sleep(3600) }
   }
+  pin(getpid())
   guard let nginx = NginxPeer() else { return print("http: needs nginx and wrk (apt install nginx-light wrk)") }
   defer { nginx.stop() }
 
   let seconds = option("--seconds", 3)
   let connections = option("--connections", 32)
-  var rates: (ours: [Double], peer: [Double]) = ([], [])
+  var mine: [Measurement] = []
+  var theirs: [Measurement] = []
   for round in 1...max(1, option("--rounds", 5)) {
-    guard let mine = requestsPerSecond(ours.port, seconds, connections),
-      let theirs = requestsPerSecond(nginx.port, seconds, connections)
+    guard let one = measure(ours.port, getpid(), seconds, connections),
+      let other = measure(nginx.port, nginx.worker, seconds, connections)
     else { return print("http: wrk failed") }
-    rates.ours.append(mine)
-    rates.peer.append(theirs)
-    print("round \(round): ours \(Int(mine)) requests/s, nginx \(Int(theirs)), ratio \(twoPlaces(mine / theirs))")
+    mine.append(one)
+    theirs.append(other)
+    print("round \(round): \(comparison(one, other))")
   }
-  let mine = median(rates.ours)
-  let theirs = median(rates.peer)
-  print("median: ours \(Int(mine)) requests/s, nginx \(Int(theirs)), ratio \(twoPlaces(mine / theirs)) (goal 0.80)")
+  let middle = (Measurement.median(mine), Measurement.median(theirs))
+  print("median: \(comparison(middle.0, middle.1)) (goal 0.80)")
   if json {
+    let (one, other) = middle
     print(
-      #"{"name":"http","ours":\#(mine),"peer":\#(theirs),"ratio":\#(mine / theirs),"unit":"requests/s","#
-        + #""peer_name":"nginx","connections":\#(connections)}"#)
+      #"{"name":"http","ours":\#(one.rate),"peer":\#(other.rate),"ratio":\#(one.rate / other.rate),"#
+        + #""unit":"requests/s","peer_name":"nginx","connections":\#(connections),"#
+        + #""ours_cpu_microseconds":\#(one.cpu),"peer_cpu_microseconds":\#(other.cpu)}"#)
   }
+}
+
+private struct Measurement {
+  /// Requests a second.
+  var rate: Double
+  /// Processor time of a request in microseconds, user and system.
+  var cpu: Double
+
+  static func median(_ all: [Measurement]) -> Measurement {
+    Measurement(rate: all.map(\.rate).sorted()[all.count / 2], cpu: all.map(\.cpu).sorted()[all.count / 2])
+  }
+}
+
+private func comparison(_ ours: Measurement, _ peer: Measurement) -> String {
+  "ours \(Int(ours.rate)) requests/s (\(twoPlaces(ours.cpu)) us of CPU each), "
+    + "nginx \(Int(peer.rate)) (\(twoPlaces(peer.cpu)) us), ratio \(twoPlaces(ours.rate / peer.rate))"
 }
 
 private func startOurServer(port: UInt16) throws(HTTPServerError) -> HTTPServer {
@@ -56,11 +77,6 @@ private func startOurServer(port: UInt16) throws(HTTPServerError) -> HTTPServer 
   let server = try HTTPServer(configuration: HTTPServerConfiguration(address: address), router: router)
   try server.start()
   return server
-}
-
-private func median(_ values: [Double]) -> Double {
-  let sorted = values.sorted()
-  return sorted.isEmpty ? 0 : sorted[sorted.count / 2]
 }
 
 private func twoPlaces(_ value: Double) -> Double { (value * 100).rounded() / 100 }
@@ -78,17 +94,41 @@ private func output(of command: String) -> String? {
   return pclose(pipe) == 0 ? String(decoding: bytes, as: UTF8.self) : nil
 }
 
-private func requestsPerSecond(_ port: UInt16, _ seconds: Int, _ connections: Int) -> Double? {
-  let command = "wrk -t1 -c\(connections) -d\(seconds)s http://127.0.0.1:\(port)/healthz"
-  for line in (output(of: command) ?? "").split(separator: "\n") where line.hasPrefix("Requests/sec:") {
-    return line.split(separator: " ").last.flatMap { Double($0) }
+private func measure(_ port: UInt16, _ process: Int32, _ seconds: Int, _ connections: Int) -> Measurement? {
+  let before = processorTime(process)
+  let command = "taskset -c 0 wrk -t1 -c\(connections) -d\(seconds)s http://127.0.0.1:\(port)/healthz"
+  guard let text = output(of: command) else { return nil }
+  let spent = processorTime(process) - before
+  var rate: Double?
+  var requests: Double?
+  for line in text.split(separator: "\n") {
+    let words = line.split(separator: " ")
+    if words.first == "Requests/sec:" { rate = words.last.flatMap { Double($0) } }
+    if words.count > 2, words[1] == "requests", words[2] == "in" { requests = Double(words[0]) }
   }
-  return nil
+  guard let rate, let requests, requests > 0 else { return nil }
+  return Measurement(rate: rate, cpu: spent / requests)
+}
+
+/// Microseconds of processor time that a process has used, all threads together.
+private func processorTime(_ process: Int32) -> Double {
+  let text = output(of: "cat /proc/\(process)/stat") ?? ""
+  // The fields after the name in brackets; the 12th and 13th are user and system time.
+  let fields = text.split(separator: ")").last?.split(separator: " ") ?? []
+  guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return 0 }
+  return (user + system) * 1e6 / Double(sysconf(Int32(_SC_CLK_TCK)))
+}
+
+/// Keeps a process and its threads on the second core.
+private func pin(_ process: Int32) {
+  if sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1 { _ = output(of: "taskset -acp 1 \(process)") }
 }
 
 /// An nginx with one worker that answers `/healthz` from its configuration, in a directory of its own.
 private final class NginxPeer {
   let port: UInt16
+  /// The worker's process.
+  let worker: Int32
   private let directory: String
 
   init?() {
@@ -100,6 +140,7 @@ private final class NginxPeer {
     port = free
     let configuration = """
       worker_processes 1;
+      daemon off;
       pid \(directory)/pid;
       error_log \(directory)/error.log;
       events { worker_connections 1024; }
@@ -115,8 +156,12 @@ private final class NginxPeer {
     guard let file = fopen("\(directory)/nginx.conf", "w") else { return nil }
     fputs(configuration, file)
     fclose(file)
-    let start = "\(path) nginx -p \(directory) -c \(directory)/nginx.conf >\(directory)/log 2>&1"
-    guard output(of: start) != nil else { return nil }
+    let start = "\(path); nginx -p \(directory) -c \(directory)/nginx.conf >\(directory)/log 2>&1 &"
+    guard output(of: start) != nil,
+      let child = output(of: "sleep 0.5; pgrep -P $(cat \(directory)/pid)"), let process = Int32(child.dropLast())
+    else { return nil }
+    worker = process
+    pin(worker)
   }
 
   func stop() {
