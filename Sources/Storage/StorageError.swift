@@ -32,6 +32,10 @@ package enum Conflict: Sendable, Equatable {
   case removedMeanwhile
   /// The version's artifacts were garbage collected: it cannot be activated.
   case artifactsGone(version: Int64)
+  /// The task waits for nothing that could be cancelled: it is in this state.
+  case taskAtRest(TaskState)
+  /// The job was cancelled or went with its task while it was worked on.
+  case jobEnded
 }
 
 /// What a request named and the database does not hold.
@@ -87,6 +91,8 @@ extension StorageError: CustomStringConvertible {
     case .conflict(.idempotencyKeyUsed(let key)): "the idempotency key \(key) was used before"
     case .conflict(.removedMeanwhile): "examples were removed while the version was trained"
     case .conflict(.artifactsGone(let version)): "the artifacts of version \(version) were deleted"
+    case .conflict(.taskAtRest(let state)): "the task is \(state.rawValue): there is nothing to cancel"
+    case .conflict(.jobEnded): "the job was cancelled while it was worked on"
     case .notFound(let noun, let id): "there is no \(noun.rawValue) \(id)"
     case .tooNew(let found, let known):
       "the database has schema version \(found), this program knows versions up to \(known): use a newer program"

@@ -46,6 +46,7 @@ package final class Store: Sendable {
           message: "write-ahead logging is not available on this file system", sql: nil))
     }
     try connection.execute("PRAGMA synchronous = FULL")
+    try connection.execute("PRAGMA secure_delete = ON")
     // Bytes: the log of a large task is cut back at the next checkpoint.
     try connection.execute("PRAGMA journal_size_limit = 67108864")
     if let maximumFileSize {

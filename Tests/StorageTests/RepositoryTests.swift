@@ -57,14 +57,14 @@ import Testing
   #expect(try store.failJob(jobs[1], error: "once", retry: true))
   #expect(try store.job(jobs[1])?.error == "once")
   #expect(try store.startJob(jobs[1]))
-  #expect(try store.job(jobs[1])?.attempts == 2)
+  #expect(try store.job(jobs[1])?.attempts == 1)
   #expect(try store.failJob(jobs[1], error: "twice"))
   #expect(try store.job(jobs[1])?.state == .failed)
   #expect(try store.startJob(jobs[2]))
   #expect(throws: StorageError.notFound(.task, "50")) { try store.enqueueJob(kind: "x", taskID: 50) }
 
   let reopened = try test.reopened()
-  #expect(try reopened.recoverJobs() == 1)
+  #expect(try reopened.recoverJobs() == RecoveredJobs(pending: 1, failed: 0))
   #expect(try reopened.pendingJobs().map(\.id) == [jobs[2]])
   #expect(try reopened.cancelJob(jobs[2]))
   #expect(try !reopened.cancelJob(jobs[2]))

@@ -1,6 +1,14 @@
-/// Where a task stands. `ready` when nothing more will happen by itself.
+/// Where a task stands.
 package enum TaskState: String, Sendable, CaseIterable {
   case accepted, embedding, training, ready, failed, cancelled
+
+  /// Whether nothing more will happen by itself.
+  package var isAtRest: Bool {
+    switch self {
+    case .accepted, .embedding, .training: false
+    case .ready, .failed, .cancelled: true
+    }
+  }
 }
 
 /// An item of a request that was not usable; the rest of its task went on.
@@ -92,7 +100,7 @@ package struct TaskRecord: Sendable, Equatable {
   /// JSON object, or nil.
   package let settings: String?
   package let extendExisting: Bool
-  /// Why it failed.
+  /// Why it failed, or why the last examples of a task that serves were not learned.
   package let error: String?
   package let rejected: [RejectedItem]
   /// Milliseconds since 1970.

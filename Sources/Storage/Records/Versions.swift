@@ -47,11 +47,14 @@ package struct NewVersion: Sendable {
   package let classEvaluations: [(classID: Int64, counts: Counts)]
   /// `removalCount()` when the training data was read; publishing fails when it has changed since. nil: no check.
   package let removalCount: Int64?
+  /// The tasks that answer with it: every other task does not serve. nil: only task updates change that.
+  package let servingTasks: Set<Int64>?
 
   package init(
     afterTaskID: Int64?, manifest: String, artifacts: [Artifact],
     evaluations: [(taskID: Int64, counts: Counts, note: String?)] = [],
-    classEvaluations: [(classID: Int64, counts: Counts)] = [], removalCount: Int64? = nil
+    classEvaluations: [(classID: Int64, counts: Counts)] = [], removalCount: Int64? = nil,
+    servingTasks: Set<Int64>? = nil
   ) {
     self.afterTaskID = afterTaskID
     self.manifest = manifest
@@ -59,6 +62,7 @@ package struct NewVersion: Sendable {
     self.evaluations = evaluations
     self.classEvaluations = classEvaluations
     self.removalCount = removalCount
+    self.servingTasks = servingTasks
   }
 }
 

@@ -1,9 +1,7 @@
 extension Store {
   /// All classes, oldest first, with their numbers of examples.
   package func classes() throws(StorageError) -> [ClassRecord] {
-    try read { connection throws(StorageError) in
-      try connection.rows("\(classQuery) ORDER BY id") { row in row.classRecord }
-    }
+    try read { connection throws(StorageError) in try connection.classes() }
   }
 
   /// The classes that a task brought, oldest first.
@@ -45,5 +43,11 @@ extension Row {
     ClassRecord(
       id: integer(0), taskID: integer(1), name: text(2), createdAt: integer(3), exampleCount: int(4),
       heldOutCount: int(5))
+  }
+}
+
+extension Connection {
+  func classes() throws(StorageError) -> [ClassRecord] {
+    try rows("\(classQuery) ORDER BY id") { row in row.classRecord }
   }
 }

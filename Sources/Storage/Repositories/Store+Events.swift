@@ -22,6 +22,24 @@ extension Store {
       }
     }
   }
+
+  /// Deletes what nobody asks for any more from before `time` (milliseconds since 1970): the events of tasks at rest,
+  /// except each task's last one, and jobs that ended. Returns how many rows.
+  @discardableResult
+  package func pruneEvents(olderThan time: Int64) throws(StorageError) -> Int {
+    try write { connection throws(StorageError) in
+      try connection.execute(
+        """
+        DELETE FROM task_events
+        WHERE created_at < ? AND task_id IN (SELECT id FROM tasks WHERE state IN ('ready', 'failed', 'cancelled'))
+          AND id < (SELECT max(id) FROM task_events AS newer WHERE newer.task_id = task_events.task_id)
+        """, [.integer(time)])
+      let events = connection.changedRows
+      try connection.execute(
+        "DELETE FROM jobs WHERE state IN ('done', 'failed', 'cancelled') AND updated_at < ?", [.integer(time)])
+      return events + connection.changedRows
+    }
+  }
 }
 
 extension Connection {

@@ -36,18 +36,6 @@ extension Store {
     }
   }
 
-  /// Makes the jobs that a crash or stop interrupted pending again; returns how many. Call it once after opening,
-  /// before the first `startJob`.
-  @discardableResult
-  package func recoverJobs() throws(StorageError) -> Int {
-    let now = now
-    return try write { connection throws(StorageError) in
-      try connection.execute(
-        "UPDATE jobs SET state = 'pending', updated_at = ? WHERE state = 'running'", [.integer(now)])
-      return connection.changedRows
-    }
-  }
-
   /// Marks a pending job as running and counts the attempt. Returns false where it is not pending (any more).
   package func startJob(_ id: Int64) throws(StorageError) -> Bool {
     try change(id, "SET state = 'running', attempts = attempts + 1, error = NULL, updated_at = ?", from: "pending")
@@ -56,17 +44,29 @@ extension Store {
   /// Marks a running job as done. Returns false where it is not running (cancelled, or gone with its task).
   @discardableResult
   package func finishJob(_ id: Int64) throws(StorageError) -> Bool {
-    try change(id, "SET state = 'done', updated_at = ?", from: "running")
+    let now = now
+    return try write { connection throws(StorageError) in try connection.finishJob(id, now: now) }
   }
 
-  /// Records a running job's failure. With `retry` it is pending again. Returns false where it is not running.
+  /// Makes a running job pending again as if it had not been started, for when the process stops in order. Returns
+  /// false where it is not running.
+  @discardableResult
+  package func releaseJob(_ id: Int64) throws(StorageError) -> Bool {
+    try change(id, "SET state = 'pending', attempts = attempts - 1, updated_at = ?", from: "running")
+  }
+
+  /// Records a running job's failure. With `retry` it is pending again and the attempt does not count. Returns false
+  /// where it is not running.
   @discardableResult
   package func failJob(_ id: Int64, error: String, retry: Bool = false) throws(StorageError) -> Bool {
     let now = now
     return try write { connection throws(StorageError) in
       try connection.execute(
-        "UPDATE jobs SET state = ?, error = ?, updated_at = ? WHERE id = ? AND state = 'running'",
-        [.text(retry ? "pending" : "failed"), .text(error), .integer(now), .integer(id)])
+        """
+        UPDATE jobs SET state = ?, error = ?, attempts = attempts - ?, updated_at = ?
+        WHERE id = ? AND state = 'running'
+        """,
+        [.text(retry ? "pending" : "failed"), .text(error), .integer(retry ? 1 : 0), .integer(now), .integer(id)])
       return connection.changedRows == 1
     }
   }
@@ -117,6 +117,14 @@ extension Row {
 }
 
 extension Connection {
+  /// Returns false where the job is not running.
+  func finishJob(_ id: Int64, now: Int64) throws(StorageError) -> Bool {
+    try execute(
+      "UPDATE jobs SET state = 'done', updated_at = ? WHERE id = ? AND state = 'running'",
+      [.integer(now), .integer(id)])
+    return changedRows == 1
+  }
+
   func enqueueJob(kind: String, taskID: Int64?, now: Int64) throws(StorageError) -> Int64 {
     try insert(
       "INSERT INTO jobs (kind, task_id, state, created_at, updated_at) VALUES (?, ?, 'pending', ?, ?)",

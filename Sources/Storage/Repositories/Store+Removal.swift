@@ -57,6 +57,9 @@ extension Store {
     return try write { connection throws(StorageError) in
       guard let removed = try body(connection) else { throw .notFound(noun, String(id)) }
       try connection.execute("UPDATE counters SET value = value + 1 WHERE name = 'removals'")
+      // Inactive versions hold features of what was removed. The active one answers until the next is published,
+      // which deletes its artifacts.
+      try connection.collectArtifacts(keepVersions: 0)
       try connection.appendAudit(
         actor: actor, action: action,
         detail: "{\"id\":\(id),\"classes\":\(removed.classIDs.count),\"examples\":\(removed.exampleIDs.count)}",

@@ -39,17 +39,19 @@ extension Store {
 
   /// Adds examples to a task, with a job that learns them; the task goes back to `accepted` and serves on meanwhile.
   ///
-  /// - Throws: `notFound`; `conflict(.labelsExist)` for labels of another task's classes, unless the task was told to
-  ///   extend existing classes; `conflict(.idempotencyKeyUsed)`.
+  /// - Parameter extendExisting: this request may extend other tasks' classes, as if the task had been told to.
+  /// - Throws: `notFound`; `conflict(.labelsExist)` for labels of another task's classes, unless the task or the request
+  ///   extends existing classes; `conflict(.idempotencyKeyUsed)`.
   package func addExamples(
     to taskID: Int64, _ examples: [NewExample], rejected: [RejectedItem] = [], jobKind: String = "teach",
-    event: NewEvent = NewEvent(kind: "accepted", data: "{}"), idempotency: IdempotencyEntry<AddedExamples>? = nil
+    event: NewEvent = NewEvent(kind: "accepted", data: "{}"), extendExisting: Bool = false,
+    idempotency: IdempotencyEntry<AddedExamples>? = nil
   ) throws(StorageError) -> AddedExamples {
     let now = now
     return try write { connection throws(StorageError) in
       try connection.checkUnused(idempotency)
       let task = try connection.requireTask(taskID)
-      if !task.extendExisting {
+      if !task.extendExisting && !extendExisting {
         var foreign: [String] = []
         for label in examples.distinctLabels() {
           if let owner = try connection.owner(ofClassNamed: label), owner != taskID { foreign.append(label) }
@@ -77,17 +79,7 @@ extension Store {
 
   /// All tasks, oldest first.
   package func tasks() throws(StorageError) -> [TaskRecord] {
-    try read { connection throws(StorageError) in
-      var rejected: [Int64: [RejectedItem]] = [:]
-      try connection.forEachRow(
-        "SELECT task_id, item_index, name, reason FROM rejected_items ORDER BY id"
-      ) { row in
-        rejected[row.integer(0), default: []].append(row.rejectedItem)
-      }
-      return try connection.rows("SELECT \(taskColumns) FROM tasks ORDER BY id") { row throws(StorageError) in
-        try row.task(rejected: rejected[row.integer(0)] ?? [])
-      }
-    }
+    try read { connection throws(StorageError) in try connection.tasks() }
   }
 
   /// Changes a task's state and appends the event, both or neither. `readyAt` follows the state. `isServing` nil
@@ -141,6 +133,16 @@ extension Connection {
     }
   }
 
+  func tasks() throws(StorageError) -> [TaskRecord] {
+    var rejected: [Int64: [RejectedItem]] = [:]
+    try forEachRow("SELECT task_id, item_index, name, reason FROM rejected_items ORDER BY id") { row in
+      rejected[row.integer(0), default: []].append(row.rejectedItem)
+    }
+    return try rows("SELECT \(taskColumns) FROM tasks ORDER BY id") { row throws(StorageError) in
+      try row.task(rejected: rejected[row.integer(0)] ?? [])
+    }
+  }
+
   func requireTask(_ id: Int64) throws(StorageError) -> TaskRecord {
     guard let task = try task(id) else { throw .notFound(.task, String(id)) }
     return task
@@ -159,6 +161,7 @@ extension Connection {
     return true
   }
 
+  /// Names are compared as bytes: callers hand in one normal form (NFC).
   func classID(named name: String) throws(StorageError) -> Int64? {
     try firstRow("SELECT id FROM classes WHERE name = ?", [.text(name)]) { row in row.integer(0) }
   }
