@@ -1,6 +1,5 @@
 import CLModels
 import Foundation
-import Synchronization
 import Tensor
 
 /// `benchmarks backbone`: our int8 backbone and onnxruntime on the shipped int8 file, the same images, threads and

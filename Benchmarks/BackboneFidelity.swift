@@ -1,5 +1,6 @@
 import CLModels
 import Foundation
+import Synchronization
 import Tensor
 
 /// `benchmarks backbone-fidelity`: how far our features are from references, as cosines on real photographs.
@@ -15,8 +16,10 @@ func runBackboneFidelity(arguments: [String], json: Bool) throws {
   let resolution = value(of: "--resolution", in: arguments).flatMap { Int($0) } ?? 224
   let quantized = try material.load(.int8, resolution: resolution)
   let images = try material.photographs(count).map { quantized.preprocessing.crop($0) }
-  let features = quantized.embed(images) {}
-  let exact = try material.load(.float, resolution: resolution).embed(images) {}
+  let pool = ComputePool(workers: 2)
+  let features = embed(images, by: quantized, on: pool)
+  let exact = embed(images, by: try material.load(.float, resolution: resolution), on: pool)
+  pool.shutdown()
 
   let scratch = try ScratchDirectory()
   let pixels = try scratch.write(images.flatMap { quantized.preprocessing.normalize($0) }, to: "pixels.f32")
@@ -48,6 +51,16 @@ func runBackboneFidelity(arguments: [String], json: Bool) throws {
     fields.append("\"\(name)\":{\"mean\":\(mean),\"least\":\(least)}")
   }
   if json { print("{\(fields.joined(separator: ","))}") }
+}
+
+/// One image a closure, on every worker.
+private func embed(_ images: [RGBImage], by backbone: VisionTransformer, on pool: ComputePool) -> Matrix<Float> {
+  let rows = Mutex([[Float]](repeating: [], count: images.count))
+  pool.forEach(images.count, priority: .background) { index in
+    let feature = backbone.embed([images[index]]) {}.storage
+    rows.withLock { $0[index] = feature }
+  }
+  return Matrix(rows.withLock { $0 })
 }
 
 /// Row by row, of features of length 1.

@@ -67,5 +67,6 @@ struct LayerNorm: Sendable {
 }
 
 extension Int {
-  func roundedUp(to multiple: Int) -> Int { (self + multiple - 1) / multiple * multiple }
+  func dividedRoundingUp(by divisor: Int) -> Int { (self + divisor - 1) / divisor }
+  func roundedUp(to multiple: Int) -> Int { dividedRoundingUp(by: multiple) * multiple }
 }

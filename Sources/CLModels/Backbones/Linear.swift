@@ -43,26 +43,25 @@ final class Linear: @unchecked Sendable {
 
   /// `out[row] = epilogue(weights * input[row] + bias)`; with `.residual` the product is added to `out`.
   ///
-  /// out: `[rows, stride]`, at least `outputs` wide. Works through tiles of rows of about a millisecond each and calls
-  /// `yield` after each.
+  /// out: `[rows, stride]`, at least `outputs` wide. Works through tiles of rows and calls `yield` after each, which is every
+  /// two milliseconds or sooner.
   func apply(
     _ input: KernelRows, rows: Int, epilogue: ck_epilogue, out: UnsafeMutablePointer<Float>, stride: Int,
     context: borrowing KernelContext, yield: () -> Void
   ) {
-    let tile = max(16, Self.tileProducts / (inputs * outputs) & ~15)
-    var start = 0
-    while start < rows {
-      let count = rows - start < tile + tile / 2 ? rows - start : tile
+    let tiles = max(1, (rows * inputs * outputs).dividedRoundingUp(by: Self.tileProducts))
+    // Whole tiles of the kernels, which take 3 or 4 rows at a time.
+    let tile = rows.dividedRoundingUp(by: tiles).roundedUp(to: 12)
+    for start in Swift.stride(from: 0, to: rows, by: tile) {
       applyTile(
-        input.advanced(by: start), rows: count, epilogue: epilogue, out: out + start * stride, stride: stride,
-        context: context)
-      start += count
+        input.advanced(by: start), rows: min(tile, rows - start), epilogue: epilogue, out: out + start * stride,
+        stride: stride, context: context)
       yield()
     }
   }
 
-  /// Multiplications in one tile: one to two milliseconds of int8 with AVX2.
-  private static let tileProducts = 400_000_000
+  /// Multiplications in one tile: about two milliseconds of int8 with AVX2, less than half a one with AVX-512.
+  private static let tileProducts = 200_000_000
 
   private func applyTile(
     _ input: KernelRows, rows: Int, epilogue: ck_epilogue, out: UnsafeMutablePointer<Float>, stride: Int,

@@ -3,11 +3,11 @@
 /// The format: 8 bytes with the header's length (little-endian), a JSON header, then the tensors' bytes. Checked: the
 /// header is at most 100 MB, names are unique, every tensor's bytes are exactly those its shape and type need, and the
 /// tensors fill the rest of the file without overlap or gap, as the format's own implementation demands.
-struct SafetensorsHeader: Equatable, Sendable {
-  static let headerLimit = 100_000_000
+package struct SafetensorsHeader: Equatable, Sendable {
+  package static let headerLimit = 100_000_000
 
   /// Number types, by the names the format uses.
-  enum ElementType: String, Sendable {
+  package enum ElementType: String, Sendable {
     case float64 = "F64"
     case float32 = "F32"
     case float16 = "F16"
@@ -24,7 +24,8 @@ struct SafetensorsHeader: Equatable, Sendable {
     case uint8 = "U8"
     case bool = "BOOL"
 
-    var bytes: Int {
+    /// Of one number.
+    package var bytes: Int {
       switch self {
       case .float64, .int64, .uint64: 8
       case .float32, .int32, .uint32: 4
@@ -34,17 +35,23 @@ struct SafetensorsHeader: Equatable, Sendable {
     }
   }
 
-  struct Tensor: Equatable, Sendable {
-    var type: ElementType
-    var shape: [Int]
+  package struct Tensor: Equatable, Sendable {
+    package let type: ElementType
+    package let shape: [Int]
     /// Where its bytes are in the file.
-    var range: Range<Int>
+    package let range: Range<Int>
+
+    package init(type: ElementType, shape: [Int], range: Range<Int>) {
+      self.type = type
+      self.shape = shape
+      self.range = range
+    }
   }
 
-  let tensors: [String: Tensor]
+  package let tensors: [String: Tensor]
 
   /// Reads the header of a whole file.
-  init(file: UnsafeRawBufferPointer) throws(SafetensorsError) {
+  package init(file: UnsafeRawBufferPointer) throws(SafetensorsError) {
     guard file.count >= 8 else { throw .truncated }
     let length = UInt64(littleEndian: file.loadUnaligned(as: UInt64.self))
     guard length <= UInt64(Self.headerLimit) else { throw .headerTooLarge(limit: Self.headerLimit) }

@@ -64,7 +64,8 @@ extension VisionTransformerParts {
       precision: options.precision)
 
     patches = try PatchEmbedding(
-      weights: try checkpoint.linear(scheme.patches, outputs: width, inputShape: [3, patch, patch]), patch: patch, prefix: embedding.prefix, start: embedding.table(grid: resolution / patch),
+      weights: try checkpoint.linear(scheme.patches, outputs: width, inputShape: [3, patch, patch]), patch: patch,
+      prefix: embedding.prefix, start: embedding.table(grid: resolution / patch),
       preprocessing: preprocessing, precision: options.precision)
     guard patches.tokens <= Self.tokenLimit else {
       throw .unsupported("a resolution of \(resolution) pixels makes \(patches.tokens) tokens")

@@ -29,7 +29,8 @@ struct GoldenBackbone: Sendable, CustomStringConvertible {
     weights = Array(try Data(contentsOf: folder.appending(path: "model.safetensors")))
     configuration = Array(try Data(contentsOf: folder.appending(path: "config.json")))
     cases = try JSONDecoder().decode(
-      Expected.self, from: Data(contentsOf: folder.appending(path: "expected.json"))).cases
+      Expected.self, from: Data(contentsOf: folder.appending(path: "expected.json"))
+    ).cases
   }
 
   func load(
