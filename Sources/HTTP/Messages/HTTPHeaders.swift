@@ -50,9 +50,10 @@ package struct HTTPHeaders: Sendable {
   /// name) are replaced, by a space and `_`, so that no value can inject a second field.
   package mutating func add(_ name: String, _ value: String) {
     let nameStart = UInt32(truncatingIfNeeded: storage.count)
-    for byte in name.utf8 { storage.append(ByteClass.isToken(byte) ? byte : 0x5f) }
+    if storage.isEmpty { storage.reserveCapacity(128) }
+    storage.append(contentsOf: name.utf8.lazy.map { ByteClass.isToken($0) ? $0 : 0x5f })
     let valueStart = UInt32(truncatingIfNeeded: storage.count)
-    for byte in value.utf8 { storage.append(ByteClass.isFieldValue(byte) ? byte : 0x20) }
+    storage.append(contentsOf: value.utf8.lazy.map { ByteClass.isFieldValue($0) ? $0 : 0x20 })
     let end = UInt32(truncatingIfNeeded: storage.count)
     fields.append(Field(name: nameStart..<valueStart, value: valueStart..<end))
   }

@@ -6,7 +6,9 @@ package enum BodyFraming: Sendable, Equatable {
 }
 
 /// The request line and the header fields, checked against RFC 9112.
-package struct HTTPRequestHead: Sendable {
+///
+/// A class, because a head goes through many hands and a copy of its parts would cost more than all of its parsing.
+package final class HTTPRequestHead: Sendable {
   package let method: HTTPMethod
   package let requestTarget: RequestTarget
   /// The minor version the request is treated as: 0 or 1.
@@ -19,6 +21,20 @@ package struct HTTPRequestHead: Sendable {
   package let expectsContinue: Bool
   /// Whether an Expect field holds something other than `100-continue`: answered with 417.
   package let hasUnknownExpectation: Bool
+
+  init(
+    method: HTTPMethod, requestTarget: RequestTarget, minorVersion: Int, headers: HTTPHeaders, framing: BodyFraming,
+    keepAlive: Bool, expectsContinue: Bool, hasUnknownExpectation: Bool
+  ) {
+    self.method = method
+    self.requestTarget = requestTarget
+    self.minorVersion = minorVersion
+    self.headers = headers
+    self.framing = framing
+    self.keepAlive = keepAlive
+    self.expectsContinue = expectsContinue
+    self.hasUnknownExpectation = hasUnknownExpectation
+  }
 
   /// The target as it was sent.
   package var target: String { requestTarget.text }

@@ -3,7 +3,7 @@
 package typealias Handler = @Sendable (HTTPRequest, Responder) -> Void
 
 /// One method of one pattern.
-package struct Route: Sendable {
+package final class Route: Sendable {
   package let method: HTTPMethod
   /// The pattern as it was registered, such as `/tasks/{id}`: a metrics label with few values.
   package let pattern: String
@@ -12,6 +12,14 @@ package struct Route: Sendable {
   /// The name of the setting that raises the limit, for the problem document.
   package let bodyLimitSetting: String
   let handler: Handler
+
+  init(method: HTTPMethod, pattern: String, bodyLimit: Int, bodyLimitSetting: String, handler: @escaping Handler) {
+    self.method = method
+    self.pattern = pattern
+    self.bodyLimit = bodyLimit
+    self.bodyLimitSetting = bodyLimitSetting
+    self.handler = handler
+  }
 }
 
 /// What the router made of a request's head.

@@ -17,6 +17,7 @@ package struct Router: Sendable {
   private struct Pattern: Sendable {
     let text: String
     let segments: [Segment]
+    let hasParameters: Bool
     var routes: [Route]
 
     /// `GET, HEAD, OPTIONS`: the value of Allow.
@@ -51,7 +52,10 @@ package struct Router: Sendable {
       part.hasPrefix("{") && part.hasSuffix("}")
         ? .parameter(String(part.dropFirst().dropLast())) : .literal(Array(part.utf8))
     }
-    let new = Pattern(text: pattern, segments: segments == [.literal([])] ? [] : segments, routes: [route])
+    let isRoot = segments == [.literal([])]
+    let new = Pattern(
+      text: pattern, segments: isRoot ? [] : segments, hasParameters: segments.contains { $0.rank == 1 },
+      routes: [route])
     let place = patterns.firstIndex { new.segments.map(\.rank).lexicographicallyPrecedes($0.segments.map(\.rank)) }
     patterns.insert(new, at: place ?? patterns.endIndex)
   }
@@ -65,9 +69,8 @@ package struct Router: Sendable {
       let allow = Self.allow(patterns.flatMap(\.routes))
       return Routing(decision: .answer(HTTPResponse(status: 204, headers: ["Allow": allow])))
     }
-    let ranges = head.requestTarget.segmentRanges
-    let bytes = head.requestTarget.bytes
-    guard let pattern = patterns.first(where: { matches($0, ranges, bytes) }) else {
+    let target = head.requestTarget
+    guard let pattern = patterns.first(where: { Self.matches($0, target) }) else {
       return Routing(decision: .refuse(HTTPProblems.notFound(path: head.path)))
     }
     var routing = Routing(decision: .answer(HTTPResponse(status: 204)), pattern: pattern.text)
@@ -82,7 +85,7 @@ package struct Router: Sendable {
       routing.decision = .refuse(problem)
     } else {
       routing.decision = .handle(route)
-      routing.parameters = parameters(pattern, ranges, bytes)
+      if pattern.hasParameters { routing.parameters = Self.parameters(pattern, target) }
     }
     return routing
   }
@@ -99,28 +102,35 @@ package struct Router: Sendable {
     return methods.sorted().joined(separator: ", ")
   }
 
-  private func matches(_ pattern: Pattern, _ ranges: [Range<Int>], _ bytes: [UInt8]) -> Bool {
-    guard pattern.segments.count == ranges.count else { return false }
-    for (segment, range) in zip(pattern.segments, ranges) {
+  /// Walks the path and the pattern together, without taking the path apart.
+  private static func matches(_ pattern: Pattern, _ target: RequestTarget) -> Bool {
+    let bytes = target.bytes
+    let end = target.pathRange.upperBound
+    var start = target.pathRange.lowerBound + 1
+    if start == end { return pattern.segments.isEmpty }
+    for segment in pattern.segments {
+      guard start <= end else { return false }
+      let stop = bytes[start..<end].firstIndex(of: UInt8(ascii: "/")) ?? end
       switch segment {
-      case .literal(let literal): guard equals(literal, bytes[range]) else { return false }
-      case .parameter: if range.isEmpty { return false }
+      case .literal(let literal): guard equals(literal, bytes[start..<stop]) else { return false }
+      case .parameter: if start == stop { return false }
       }
+      start = stop + 1
     }
-    return true
+    return start == end + 1
   }
 
-  private func equals(_ literal: [UInt8], _ bytes: ArraySlice<UInt8>) -> Bool {
-    if literal.elementsEqual(bytes) { return true }
-    guard bytes.contains(UInt8(ascii: "%")) else { return false }
+  private static func equals(_ literal: [UInt8], _ bytes: ArraySlice<UInt8>) -> Bool {
+    if literal.count == bytes.count, literal.elementsEqual(bytes) { return true }
+    guard bytes.count > literal.count, bytes.contains(UInt8(ascii: "%")) else { return false }
     return PercentCoding.decodedBytes(bytes, plusIsSpace: false) == literal
   }
 
-  private func parameters(_ pattern: Pattern, _ ranges: [Range<Int>], _ bytes: [UInt8]) -> [String: String] {
+  private static func parameters(_ pattern: Pattern, _ target: RequestTarget) -> [String: String] {
     var parameters: [String: String] = [:]
-    for (segment, range) in zip(pattern.segments, ranges) {
+    for (segment, range) in zip(pattern.segments, target.segmentRanges) {
       if case .parameter(let name) = segment {
-        parameters[name] = PercentCoding.decode(bytes[range], plusIsSpace: false)
+        parameters[name] = PercentCoding.decode(target.bytes[range], plusIsSpace: false)
       }
     }
     return parameters

@@ -100,15 +100,14 @@ extension HTTPConnection {
       actions.append(
         .finished(
           HTTPExchange(
-            id: current.id, method: current.head.method.rawValue, target: current.head.target, route: current.pattern,
-            remoteAddress: remoteAddress, status: status, bytesReceived: current.received, bytesSent: bytesSent,
-            duration: now - current.started)))
+            id: current.id, head: current.head, route: current.pattern, remoteAddress: remoteAddress, status: status,
+            bytesReceived: current.received, bytesSent: bytesSent, duration: now - current.started)))
     } else {
       actions.append(
         .finished(
           HTTPExchange(
-            id: context.takeRequestID(), method: "", target: "", route: nil, remoteAddress: remoteAddress,
-            status: status, bytesReceived: 0, bytesSent: bytesSent, duration: now - phaseStarted)))
+            id: context.takeRequestID(), head: nil, route: nil, remoteAddress: remoteAddress, status: status,
+            bytesReceived: 0, bytesSent: bytesSent, duration: now - phaseStarted)))
     }
     exchange = nil
     body = []

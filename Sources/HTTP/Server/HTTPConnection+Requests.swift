@@ -33,9 +33,7 @@ extension HTTPConnection {
   /// Decides about a request by its head.
   private mutating func accept(_ head: HTTPRequestHead, started: Moment, _ now: Moment) {
     let routing = context.router.route(head, remoteAddress: remoteAddress)
-    var current = Exchange(
-      id: context.takeRequestID(), head: head, route: nil, parameters: routing.parameters, pattern: routing.pattern,
-      started: started)
+    let current = Exchange(id: context.takeRequestID(), head: head, routing: routing, started: started)
     phaseStarted = now
     windowReceived = 0
     var early: HTTPResponse?
@@ -45,7 +43,7 @@ extension HTTPConnection {
     case .handle(let route):
       current.route = route
       parser.bodyLimit = route.bodyLimit
-      early = refusal(head, route, &current)?.response()
+      early = refusal(head, route, current)?.response()
     }
     exchange = current
     if let early { return answerEarly(early, now) }
@@ -61,7 +59,7 @@ extension HTTPConnection {
   }
 
   /// What stands against reading the body, reserving memory for it if nothing does.
-  private func refusal(_ head: HTTPRequestHead, _ route: Route, _ current: inout Exchange) -> Problem? {
+  private func refusal(_ head: HTTPRequestHead, _ route: Route, _ current: Exchange) -> Problem? {
     if head.hasUnknownExpectation { return HTTPProblems.expectationFailed }
     guard case .length(let length) = head.framing else { return nil }
     if length > route.bodyLimit {

@@ -33,7 +33,7 @@ package struct HTTPConnection {
   }
 
   /// The request that is read or answered now.
-  struct Exchange {
+  final class Exchange {
     let id: UInt64
     let head: HTTPRequestHead
     var route: Route?
@@ -46,6 +46,14 @@ package struct HTTPConnection {
     /// Of a stream that has begun.
     var status = 0
     var keepsAlive = false
+
+    init(id: UInt64, head: HTTPRequestHead, routing: Routing, started: Moment) {
+      self.id = id
+      self.head = head
+      parameters = routing.parameters
+      pattern = routing.pattern
+      self.started = started
+    }
   }
 
   /// Bytes of later requests that are read while one is answered.

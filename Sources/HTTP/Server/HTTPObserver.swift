@@ -1,10 +1,8 @@
 /// One finished request, for metrics and the access log.
 package struct HTTPExchange: Sendable {
   package let id: UInt64
-  /// Empty if the head could not be parsed.
-  package let method: String
-  /// The target as it was sent, query included; empty if the head could not be parsed.
-  package let target: String
+  /// Nil if it could not be parsed.
+  package let head: HTTPRequestHead?
   /// The pattern of the route; nil if there was none.
   package let route: String?
   package let remoteAddress: String
@@ -16,6 +14,11 @@ package struct HTTPExchange: Sendable {
   package let bytesSent: Int
   /// From the first byte of the head to the answer, for a stream to its end.
   package let duration: Duration
+
+  /// Empty if the head could not be parsed.
+  package var method: String { head?.method.rawValue ?? "" }
+  /// The target as it was sent, query included; empty if the head could not be parsed.
+  package var target: String { head?.target ?? "" }
 }
 
 /// Told about every finished request.

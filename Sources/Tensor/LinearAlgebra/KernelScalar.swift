@@ -7,7 +7,8 @@ package protocol KernelScalar: BinaryFloatingPoint, Sendable {
     _ m: Int, _ n: Int, _ k: Int, alpha: Self, _ a: UnsafePointer<Self>, _ lda: Int, _ b: UnsafePointer<Self>,
     _ ldb: Int, beta: Self, _ c: UnsafeMutablePointer<Self>, _ ldc: Int)
   static func cholesky(
-    _ n: Int, _ a: UnsafeMutablePointer<Self>, _ lda: Int, inverses: UnsafeMutablePointer<Self>) -> Int
+    _ n: Int, _ a: UnsafeMutablePointer<Self>, _ lda: Int, inverses: UnsafeMutablePointer<Self>
+  ) -> Int
   static func solveLower(
     _ m: Int, _ n: Int, _ l: UnsafePointer<Self>, _ ldl: Int, inverses: UnsafePointer<Self>,
     _ x: UnsafeMutablePointer<Self>, _ ldx: Int)

@@ -116,8 +116,10 @@ private let scoreTolerance: Float = 1e-4
       ([one, one, one, one], [0, 0, 1, 1], nil, 2),
       ([zero, zero, one], [0, 1, 1], nil, 3),
       ([one, other, one, other], [0, 0, 0, 0], [1, 1, 2, 2], 1),
-      (Array(repeating: one, count: 300) + Array(repeating: other, count: 2),
-        Array(repeating: 0, count: 300) + [1, 1], nil, 2),
+      (
+        Array(repeating: one, count: 300) + Array(repeating: other, count: 2),
+        Array(repeating: 0, count: 300) + [1, 1], nil, 2
+      ),
     ]
     for item in cases {
       let data = LabelledFeatures(

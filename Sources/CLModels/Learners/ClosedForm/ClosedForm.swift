@@ -53,8 +53,9 @@ package enum ClosedForm {
     for label in examples.labels { counts[label] += 1 }
     var rows: [Int] = []
     for group in examples.groups {
-      for row in group where counts[examples.labels[row]] > group.count(where: { examples.labels[$0] == examples.labels[row] }) {
-        rows.append(row)
+      for row in group {
+        let label = examples.labels[row]
+        if counts[label] > group.count(where: { examples.labels[$0] == label }) { rows.append(row) }
       }
     }
     return Calibration.fitTemperature(scores: scores.selectingRows(rows), labels: rows.map { examples.labels[$0] })

@@ -75,7 +75,8 @@ struct HeadDecoder {
 
   /// A matrix with at least one row and one column.
   mutating func matrix() throws(LearnerError) -> Matrix<Float> {
-    guard let rows = Int(exactly: try integer()), let columns = Int(exactly: try integer()), rows > 0, columns > 0 else {
+    guard let rows = Int(exactly: try integer()), let columns = Int(exactly: try integer()), rows > 0, columns > 0
+    else {
       throw .unreadable("a matrix has no size")
     }
     let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
