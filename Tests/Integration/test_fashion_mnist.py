@@ -24,7 +24,8 @@ class FashionMNIST(Case):
                 f"{value['average']:.3f} by its own held-out examples"
             )
             self.assertEqual([len(row) for row in value["matrix"]], [1, 2, 3, 4, 5])
-            self.assertEqual(value["counts"][-1], [8] * 5)
+            # Near-duplicates stay together, so that a class can hold out a few more than its share.
+            self.assertTrue(all(8 <= count <= 20 for count in value["counts"][-1]), value["counts"][-1])
             self.assertGreater(average, 0.6)
             self.assertIsNotNone(value["forgetting"])
 
