@@ -23,9 +23,15 @@ private let usage =
   "usage: benchmarks NAME [--json] [options]\n"
   + comparisons.map { "  \($0.name): \($0.summary)\n" }.joined()
 
+/// Writes to standard error; its stream in C is a mutable global.
+private func complain(_ text: String) {
+  var text = text
+  text.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
+}
+
 private var arguments = Array(CommandLine.arguments.dropFirst())
 guard let name = arguments.first, let comparison = comparisons.first(where: { $0.name == name }) else {
-  fputs(usage, stderr)
+  complain(usage)
   exit(2)
 }
 arguments.removeFirst()
@@ -34,6 +40,6 @@ arguments.removeAll { $0 == "--json" }
 do {
   try comparison.run(arguments, json)
 } catch {
-  fputs("benchmarks \(name): \(error)\n", stderr)
+  complain("benchmarks \(name): \(error)\n")
   exit(1)
 }
