@@ -67,7 +67,13 @@ package struct HTTPRequest: Sendable {
   package func queryValue(_ name: String) -> String? { head.queryValue(name) }
   package var headers: HTTPHeaders { head.headers }
 
-  init(head: HTTPRequestHead, body: [UInt8], remoteAddress: String, id: UInt64, parameters: [String: String]) {
+  private let reservation: BodyReservation?
+
+  init(
+    head: HTTPRequestHead, body: [UInt8], reservation: BodyReservation?, remoteAddress: String, id: UInt64,
+    parameters: [String: String]
+  ) {
+    self.reservation = reservation
     self.head = head
     self.body = body
     self.remoteAddress = remoteAddress
@@ -87,6 +93,7 @@ package struct HTTPRequest: Sendable {
       minorVersion: 1, headers: headers, framing: body.isEmpty ? .none : .length(body.count), keepAlive: true,
       expectsContinue: false, hasUnknownExpectation: false)
     self.body = body
+    reservation = nil
     remoteAddress = "127.0.0.1"
     id = 0
     self.parameters = parameters

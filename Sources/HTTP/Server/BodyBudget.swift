@@ -25,3 +25,18 @@ package final class BodyBudget: Sendable {
     if count > 0 { used.subtract(count, ordering: .relaxed) }
   }
 }
+
+/// Reserved bytes, released when nobody holds them any more: a request keeps its own for as long as a handler keeps the
+/// request, also when its connection has gone.
+final class BodyReservation: Sendable {
+  private let budget: BodyBudget
+  private let count: Int
+
+  /// Takes over bytes that were reserved.
+  init(_ budget: BodyBudget, _ count: Int) {
+    self.budget = budget
+    self.count = count
+  }
+
+  deinit { budget.release(count) }
+}
