@@ -23,9 +23,12 @@ private let usage =
   "usage: benchmarks NAME [--json] [options]\n"
   + comparisons.map { "  \($0.name): \($0.summary)\n" }.joined()
 
+/// C's `stderr` is a shared variable, which Swift 6 does not read.
+private func complain(_ text: String) { _ = text.withCString { write(STDERR_FILENO, $0, strlen($0)) } }
+
 private var arguments = Array(CommandLine.arguments.dropFirst())
 guard let name = arguments.first, let comparison = comparisons.first(where: { $0.name == name }) else {
-  fputs(usage, stderr)
+  complain(usage)
   exit(2)
 }
 arguments.removeFirst()
@@ -34,6 +37,6 @@ arguments.removeAll { $0 == "--json" }
 do {
   try comparison.run(arguments, json)
 } catch {
-  fputs("benchmarks \(name): \(error)\n", stderr)
+  complain("benchmarks \(name): \(error)\n")
   exit(1)
 }
