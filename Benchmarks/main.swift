@@ -23,8 +23,11 @@ private let usage =
   "usage: benchmarks NAME [--json] [options]\n"
   + comparisons.map { "  \($0.name): \($0.summary)\n" }.joined()
 
-/// C's `stderr` is a shared variable, which Swift 6 does not read.
-private func complain(_ text: String) { _ = text.withCString { write(STDERR_FILENO, $0, strlen($0)) } }
+/// Writes to standard error; its stream in C is a mutable global.
+private func complain(_ text: String) {
+  var text = text
+  text.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
+}
 
 private var arguments = Array(CommandLine.arguments.dropFirst())
 guard let name = arguments.first, let comparison = comparisons.first(where: { $0.name == name }) else {

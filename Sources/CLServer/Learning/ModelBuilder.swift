@@ -46,7 +46,8 @@ package struct ModelBuilder: Sendable {
     else { return .stale }
     guard options.method != .kernelRidge || set.training.count <= Self.largestDualForm else {
       throw .invalid(
-        "\(set.training.count) examples are too many for kernel-ridge (\(Self.largestDualForm)); set head to closed-form")
+        "\(set.training.count) examples are too many for kernel-ridge (\(Self.largestDualForm)); set head to closed-form"
+      )
     }
     let columns = Dictionary(uniqueKeysWithValues: set.classes.enumerated().map { ($1.id, $0) })
     let data = LabelledFeatures(

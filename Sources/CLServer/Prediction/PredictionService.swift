@@ -1,4 +1,4 @@
-package import CLModels
+import CLModels
 import Synchronization
 package import Tensor
 

@@ -5,7 +5,9 @@ import Storage
 extension API {
   func addAccuracyRoutes(to router: inout Router) {
     add(.get, "/accuracy", to: &router, reading { _ in try accuracy().response() })
-    add(.get, "/versions", to: &router, reading { _ in
+    add(
+      .get, "/versions", to: &router,
+      reading { _ in
         JSON.object(["versions": .array(try store.versions(limit: 100).map(Self.version))]).response()
       })
   }

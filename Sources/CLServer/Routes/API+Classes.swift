@@ -4,11 +4,15 @@ import Storage
 
 extension API {
   func addClassRoutes(to router: inout Router) {
-    add(.get, "/classes", to: &router, reading { _ in
+    add(
+      .get, "/classes", to: &router,
+      reading { _ in
         JSON.object(["classes": .array(try store.classes().map(JSON.classRecord))]).response()
       })
     add(.patch, "/classes/{id}", to: &router, writing { try renameClass($0) })
-    add(.delete, "/classes/{id}", to: &router, writing { request in
+    add(
+      .delete, "/classes/{id}", to: &router,
+      writing { request in
         let id = try Self.id(request, "class")
         unlearn(try store.deleteClass(id, actor: Self.actor(request), jobKind: LearningService.JobKind.rebuild))
         return HTTPResponse(status: 204)

@@ -7,7 +7,9 @@ extension API {
     router.on(
       .post, "/tasks/{id}/examples", bodyLimit: configuration.taskBodyBytes, bodyLimitSetting: "task_body_bytes",
       uploading { try teach($0, to: try Self.id($0, "task")) })
-    add(.delete, "/examples/{id}", to: &router, writing { request in
+    add(
+      .delete, "/examples/{id}", to: &router,
+      writing { request in
         let id = try Self.id(request, "example")
         unlearn(try store.deleteExample(id, actor: Self.actor(request), jobKind: LearningService.JobKind.rebuild))
         return HTTPResponse(status: 204)

@@ -56,4 +56,3 @@ extension API {
     return JSON.object(["version": .integer(version), "predictions": .array(predictions)]).response()
   }
 }
-

@@ -14,7 +14,9 @@ extension API {
         responder.send(healthy)
       }
     }
-    add(.get, "/metrics", to: &router, reading { _ in
+    add(
+      .get, "/metrics", to: &router,
+      reading { _ in
         HTTPResponse(
           status: 200, contentType: MetricsRegistry.contentType, body: Array(metrics.exposition().utf8))
       })

@@ -107,7 +107,8 @@ extension HeldOutSplitter {
       let cluster = clusters[stored.count + position]
       let group = example.item.group
       if let side = storedClusters[cluster], side != sides[position] {
-        reasons[position] = side ? "the same as a held-out example, or nearly" : "the same as a learned example, or nearly"
+        reasons[position] =
+          side ? "the same as a held-out example, or nearly" : "the same as a learned example, or nearly"
       } else if let group, let side = storedGroups[group], side != sides[position] {
         reasons[position] = side ? "its group is held out" : "its group is learned from"
       } else if !sides[position], heldOutClusters.contains(cluster) {

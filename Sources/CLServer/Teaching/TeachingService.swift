@@ -43,7 +43,7 @@ package final class TeachingService: Sendable {
     if let task { try requireTask(task) }
     var (checked, rejected) = checker.check(request.intake)
     let holdout = request.holdout ?? defaultHoldout
-    let split = try problems { () throws(StorageError) in 
+    let split = try problems { () throws(StorageError) in
       try splitter.split(
         checked, holdout: holdout, isNamed: request.intake.namesHeldOut)
     }

@@ -49,3 +49,19 @@ private func example(_ id: Int64, in known: Int64, content: UInt8, group: String
     classes: [known(1)], examples: [example(1, in: 1, content: 1), example(2, in: 1, content: 2)], included: [1, 2])
   #expect(set.groups == nil)
 }
+
+@Test func examplesOfUnknownClassesStayOut() {
+  let set = TrainingSet(
+    classes: [known(1)], examples: [example(1, in: 1, content: 1), example(2, in: 9, content: 2)], included: [1, 2])
+  #expect(set.training.map(\.id) == [1])
+}
+
+@Test func anExampleAloneInItsClassCannotBeLeftOut() {
+  let set = TrainingSet(
+    classes: [known(1), known(2)],
+    examples: [
+      example(1, in: 1, content: 1), example(2, in: 2, content: 2, group: "ann"),
+      example(3, in: 2, content: 3, group: "ann"), example(4, in: 2, content: 4),
+    ], included: [1, 2, 3, 4])
+  #expect(set.canBeLeftOut == [false, true, true, true])
+}

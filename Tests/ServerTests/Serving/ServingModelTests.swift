@@ -43,7 +43,17 @@ private func model() throws -> ServingModel {
 @Test func aModelWithoutClassesLeftDoesNotAnswer() throws {
   let state = ServingState()
   let whole = try model()
-  state.update { _ in whole.removing(classes: [10, 20, 30], examples: []) }
+  state.serve(whole)
+  state.remove(classes: [10, 20, 30], examples: [])
   #expect(state.current == nil)
   #expect(state.latest != nil)
+}
+
+@Test func aRemovalAndANewNameHoldForLaterVersionsToo() throws {
+  let state = ServingState()
+  state.remove(classes: [20], examples: [])
+  state.rename(10, to: "quince")
+  state.serve(try model())
+  let ranked = try #require(state.current).rank(Matrix([[0.6, 0.6, 0.5]]), top: 3)[0]
+  #expect(ranked.map(\.servingClass.name) == ["quince", "plum"])
 }
