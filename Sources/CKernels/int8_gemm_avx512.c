@@ -1,7 +1,7 @@
 // The int8 product on AVX-512 VNNI: vpdpbusd adds four u8 x s8 products to a 32-bit sum without saturating, so the
 // packed blocks are used as they are. Tiles of 4 rows x 64 outputs, 16 of 32 registers.
 //
-// Logic tested against the scalar form by Tests/KernelTests/simde.sh; speed not measured on the machine it was written on.
+// Logic tested against the scalar form by Tests/SIMDe/run.sh; speed not measured on the machine it was written on.
 #include "int8_gemm_internal.h"
 
 #if defined(__x86_64__)

@@ -1,10 +1,15 @@
 // exp, QuickGELU and GELU on sixteen floats. Every function that uses them carries `CK_AVX512`.
 #pragma once
 #if defined(__x86_64__)
+#if defined(CK_USE_SIMDE) // intrinsics come from Tests/SIMDe/shim.h, on machines without AVX-512
+#define CK_AVX512
+#define CK_AVX512_INLINE static inline __attribute__((always_inline))
+#else
 #include <immintrin.h>
-
 #define CK_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
-#define CK_AVX512_INLINE static inline __attribute__((always_inline, target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
+#define CK_AVX512_INLINE \
+  static inline __attribute__((always_inline, target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
+#endif
 
 /// exp(x): 2^n * p(r) with r in [-ln 2 / 2, ln 2 / 2] and a polynomial of degree 6 (Taylor's would do as well as a
 /// minimax one here). Relative error below 2e-7 for x in [-87, 88]; clamped outside, so never 0, infinite or trapping.

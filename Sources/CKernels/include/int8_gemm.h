@@ -42,3 +42,7 @@ size_t ck_int8_gemm_scratch(int32_t rows, const ck_int8_weights *weights);
 void ck_int8_gemm(ck_isa isa, int32_t rows, const uint8_t *a, int32_t lda, const float *row_scale,
                   const int32_t *row_zero, const ck_int8_weights *weights, const float *bias, ck_epilogue epilogue,
                   float *out, int32_t ldo, void *scratch);
+
+/// Multiply-adds a second of this core in a loop of register instructions: vpdpbusd on AVX-512, vpmaddwd and vpaddd on
+/// AVX2, 0 for scalar. What benchmarks of `ck_int8_gemm` are compared with.
+double ck_int8_peak_macs_per_second(ck_isa isa);

@@ -1,0 +1,15 @@
+#!/bin/sh
+# Tests the logic of the AVX-512 kernel on machines without AVX-512: compiles the same source against SIMDe
+# (libsimde-dev, gcc), which computes every intrinsic portably, and compares with the scalar form. Says nothing about speed.
+set -eu
+cd "$(dirname "$0")/../.."
+kernels=Sources/CKernels
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+flags="-std=c17 -O2 -Wall -Werror -Wno-psabi -I$kernels -I$kernels/include"
+for source in int8_gemm int8_gemm_order int8_gemm_avx2; do
+  gcc $flags -c "$kernels/$source.c" -o "$work/$source.o"
+done
+gcc $flags -DCK_USE_SIMDE -include Tests/SIMDe/shim.h -c "$kernels/int8_gemm_avx512.c" -o "$work/avx512.o"
+gcc $flags Tests/SIMDe/compare.c "$work"/*.o -lm -o "$work/simde"
+"$work/simde"
