@@ -10,6 +10,11 @@ import Synchronization
 /// Swift's cooperative pool and the reactors. Writes are serialised by a lock around the one write connection; a write
 /// never waits for reads nor a read for writes. Reads run on `readers` connections, each read in one snapshot.
 ///
+/// Removal: `secure_delete` overwrites deleted rows with zeros, those of photographs included (its mode FAST would leave
+/// these), so that nothing of a removed example stays in free pages of the file. Deleting writes as many bytes as it
+/// deletes for that, and needs them free on the disk. Until the next checkpoint the log may hold what was removed:
+/// call `checkpoint()` after removals.
+///
 /// Process: an `flock` on `PATH.lock` keeps a second process out.
 package final class Store: Sendable {
   /// The database file.

@@ -34,4 +34,9 @@ private func residentBytes() -> Int {
   // 200 MB went through; other tests run beside this one.
   #expect(growth < 64 << 20)
   #expect(try test.store.classes(of: accepted.task.id).map(\.exampleCount) == Array(repeating: 200, count: 10))
+  // Deleting overwrites every page: about as long as writing them took.
+  let delete = clock.now
+  _ = try test.store.deleteTask(accepted.task.id, actor: "admin")
+  print("deleted in \(clock.now - delete)")
+  #expect(residentBytes() - before < 64 << 20)
 }

@@ -61,3 +61,58 @@ import Testing
   }
   #expect(try store.removalCount() == 1)
 }
+
+@Test func theLastExampleOfAClassLeavesTheClass() throws {
+  let store = try TestStore().store
+  let one = try store.acceptTask(newTask("one", [example("cat"), example("dog")]))
+  for id in one.exampleIDs { _ = try store.deleteExample(id, actor: "admin") }
+  #expect(try store.classes().map(\.name) == ["cat", "dog"])
+}
+
+@Test func noVersionButTheActiveOneKeepsWhatWasRemovedAndThatOneUntilTheNext() throws {
+  let test = try TestStore()
+  let store = test.store
+  let one = try store.acceptTask(newTask("one", [example("cat"), example("dog")]))
+  func publish(_ byte: UInt8) throws {
+    _ = try store.publish(
+      NewVersion(afterTaskID: one.task.id, manifest: "{}", artifacts: [Artifact(kind: "head", bytes: [byte])]))
+  }
+  for byte in 1...3 { try publish(UInt8(byte)) }
+  #expect(try store.versions().map(\.hasArtifacts) == [true, true, true])
+  _ = try store.deleteExample(one.exampleIDs[0], actor: "admin")
+  #expect(try store.versions().map(\.hasArtifacts) == [true, false, false])
+  #expect(try store.activeVersion()?.artifacts.map(\.bytes) == [[3]])
+  try publish(4)
+  #expect(try store.versions().map(\.hasArtifacts) == [true, false, false, false])
+  try publish(5)
+  #expect(try store.versions().map(\.hasArtifacts) == [true, true, false, false, false])
+  store.close()
+  #expect(queryInteger("SELECT count(*) FROM artifacts", on: test.directory.database) == 2)
+}
+
+@Test func nothingOfARemovedExampleStaysInTheFile() throws {
+  let test = try TestStore()
+  let store = test.store
+  // Larger than a page, within a page, a feature and an artifact, each with its own mark.
+  let marks = ["-large photograph-", "-small photograph-", "-a feature of one-", "-the head of them-"]
+  func marked(_ index: Int, _ count: Int) -> [UInt8] {
+    Array(repeatElement(Array(marks[index].utf8), count: count).joined())
+  }
+  let one = try store.acceptTask(
+    newTask("one", [example("cat", marked(0, 3_000)), example("cat", marked(1, 20)), example("dog")]))
+  let vector = marked(2, 100).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+  try store.storeFeatures([(one.exampleIDs[0], vector)], backboneKey: "k")
+  _ = try store.publish(
+    NewVersion(afterTaskID: nil, manifest: "{}", artifacts: [Artifact(kind: "head", bytes: marked(3, 2_000))]))
+  try store.checkpoint()
+  for (index, mark) in marks.enumerated() {
+    #expect(fileContains(mark, test.directory.database), "mark \(index) is not found before the removal")
+  }
+  _ = try store.deleteClass(try #require(one.classIDs["cat"]), actor: "admin")
+  _ = try store.publish(
+    NewVersion(afterTaskID: nil, manifest: "{}", artifacts: [Artifact(kind: "head", bytes: [1])]))
+  try store.checkpoint()
+  for path in [test.directory.database, test.directory.database + "-wal"] {
+    for mark in marks { #expect(!fileContains(mark, path), "\(mark) is still in \(path)") }
+  }
+}

@@ -115,3 +115,29 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
   }
   for thread in threads { pthread_join(thread, nil) }
 }
+
+/// What `EXPLAIN QUERY PLAN` says of a statement, a line each.
+func queryPlan(_ sql: String, on path: String) -> [String] {
+  var handle: OpaquePointer?
+  var statement: OpaquePointer?
+  sqlite3_open(path, &handle)
+  sqlite3_prepare_v2(handle, "EXPLAIN QUERY PLAN \(sql)", -1, &statement, nil)
+  defer {
+    sqlite3_finalize(statement)
+    sqlite3_close(handle)
+  }
+  var lines: [String] = []
+  while sqlite3_step(statement) == SQLITE_ROW {
+    if let text = sqlite3_column_text(statement, 3) { lines.append(String(cString: text)) }
+  }
+  return lines
+}
+
+/// Whether the bytes of `text` are anywhere in a file.
+func fileContains(_ text: String, _ path: String) -> Bool {
+  guard let file = fopen(path, "r") else { return false }
+  defer { fclose(file) }
+  var bytes = [UInt8](repeating: 0, count: 64 << 20)
+  let count = fread(&bytes, 1, bytes.count, file)
+  return bytes[..<count].firstRange(of: Array(text.utf8)) != nil
+}

@@ -29,6 +29,13 @@ package struct ExampleCount: Sendable, Equatable {
   /// Examples that are learned.
   package let training: Int
   package let heldOut: Int
+
+  package init(taskID: Int64, classID: Int64, training: Int, heldOut: Int) {
+    self.taskID = taskID
+    self.classID = classID
+    self.training = training
+    self.heldOut = heldOut
+  }
 }
 
 /// What `recoverJobs` did with the jobs that an end of the process interrupted.
@@ -37,4 +44,9 @@ package struct RecoveredJobs: Sendable, Equatable {
   package let pending: Int
   /// Jobs that ended the process too often.
   package let failed: Int
+
+  package init(pending: Int, failed: Int) {
+    self.pending = pending
+    self.failed = failed
+  }
 }
