@@ -44,6 +44,8 @@ let package = Package(
     .executableTarget(
       name: "CLServer",
       dependencies: ["CLModels", "HTTP", "Storage", "Tensor", "CArchive", "CCurl", "CLinux", "CKernels"],
+      // The description that /openapi.yaml serves: a link to the one at the top.
+      resources: [.embedInCode("openapi.yaml")],
       swiftSettings: strict),
     .executableTarget(
       name: "Benchmarks",
@@ -60,7 +62,7 @@ let package = Package(
     .testTarget(name: "HTTPTests", dependencies: ["HTTP", "CLinux"], swiftSettings: strict),
     .testTarget(name: "StorageTests", dependencies: ["Storage", "CSQLite"], swiftSettings: strict),
     .testTarget(
-      name: "ServerTests", dependencies: ["CLServer", "CLModels", "HTTP", "Storage", "Tensor"],
+      name: "ServerTests", dependencies: ["CLServer", "CLModels", "HTTP", "Storage", "Tensor", "CArchive"],
       swiftSettings: strict),
   ],
   cLanguageStandard: .c17

@@ -35,7 +35,7 @@ def picture(width, height, seed=1):
     return image.clip(0, 255).astype(numpy.uint8)
 
 
-def png(path, samples, color, depth=8, interlaced=False, palette=None, transparency=None, exif=None):
+def png(path, samples, color, depth=8, interlaced=False, palette=None, transparency=None, exif=None, extra=()):
     """Writes what Pillow does not: any depth, Adam7, chunks. samples: [height, width, channels], unpacked."""
     height, width = samples.shape[:2]
 
@@ -75,6 +75,8 @@ def png(path, samples, color, depth=8, interlaced=False, palette=None, transpare
         out += chunk(b"tRNS", transparency)
     if exif is not None:
         out += chunk(b"eXIf", exif)
+    for name, data in extra:
+        out += chunk(name, data)
     out += chunk(b"IDAT", zlib.compress(raw, 9)) + chunk(b"IEND", b"")
     path.write_bytes(out)
 
@@ -219,6 +221,11 @@ def png_files():
     add("rgb-key.png")
     png(ROOT / "exif6.png", picture(25, 17), 2, 8, exif=exif_block(6))
     add("exif6.png")
+    # 16 MiB of text and of colour profile in a few kilobytes: to be skipped. Pillow refuses the file.
+    bomb = zlib.compress(bytes(1 << 24), 9)
+    extra = [(b"zTXt", b"Comment\0\0" + bomb), (b"iCCP", b"profile\0\0" + bomb)]
+    png(ROOT / "text-bomb.png", picture(9, 7), 2, 8, extra=extra)
+    add("text-bomb.png", expected=Image.fromarray(picture(9, 7)))
     png(ROOT / "tiny.png", picture(3, 2), 2, 8, interlaced=True)
     add("tiny.png", crops=[32])
 

@@ -3,5 +3,6 @@
 #include "dispatch.h"
 #include "float_gemm.h"
 #include "int8_gemm.h"
+#include "linear_algebra.h"
 #include "resize.h"
 #include "vector_ops.h"

@@ -1,4 +1,6 @@
 // Antialiased bicubic resampling of 8-bit RGB, bit for bit as Pillow's `Image.resize(..., BICUBIC)`.
+// Up to version 12, that is: 13 takes some images that shrink more in height the vertical pass first, which changes the
+// mean by at most 0.31/255 (the largest of 1,673 pictures).
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

@@ -29,7 +29,7 @@ package struct ImagePreprocessing: Sendable, Equatable {
   }
 
   /// The centre of the resized image, `[size, size, 3]`: byte for byte what Pillow's `resize(..., BICUBIC)` and `crop`
-  /// give. The long side is rounded down, and so is the crop's offset. Any thread.
+  /// give (see resize.h for the one exception). The long side is rounded down, and so is the crop's offset. Any thread.
   package func crop(_ image: RGBImage) -> RGBImage {
     crop(image, instructionSet: ck_isa_best())
   }

@@ -28,11 +28,15 @@ enum JPEGDecoder {
     return (structure.orientation ?? .upright).apply(to: image)
   }
 
-  /// 8, 4 or 2 where the short side stays at least twice the needed one, otherwise 1.
+  /// 8, 4 or 2 where it divides both sides (otherwise the image would be stretched a little) and leaves the short side at
+  /// least three times the needed one; else 1. Nearer to the needed side the coarser filter shows.
   private static func shrinkFactor(width: Int, height: Int, neededSide: Int?) -> Int {
     guard let neededSide, neededSide > 0 else { return 1 }
-    let shortSide = min(width, height)
-    return [8, 4, 2].first { shortSide / $0 >= 2 * neededSide } ?? 1
+    let (needed, overflow) = neededSide.multipliedReportingOverflow(by: 3)
+    if overflow { return 1 }
+    return [8, 4, 2].first {
+      width.isMultiple(of: $0) && height.isMultiple(of: $0) && min(width, height) / $0 >= needed
+    } ?? 1
   }
 
   private static func decode(
@@ -40,7 +44,17 @@ enum JPEGDecoder {
   ) throws(ImageError) -> [UInt8] {
     guard let handle = tjInitDecompress() else { throw .outOfMemory }
     defer { tjDestroy(handle) }
-    // Without a target size libjpeg-turbo is bound by width and height only: it never writes outside them.
+    // libjpeg-turbo fits the image into width x height and never writes outside; were the image smaller, part of the
+    // buffer would stay unwritten, so its own reading of the header has to agree. (It sets both sides before it may
+    // complain about an unusual subsampling, which decodes all the same.)
+    var (ownWidth, ownHeight, subsampling, colorspace): (Int32, Int32, Int32, Int32) = (0, 0, 0, 0)
+    _ = bytes.withUnsafeBufferPointer {
+      tjDecompressHeader3(
+        handle, $0.baseAddress, UInt($0.count), &ownWidth, &ownHeight, &subsampling, &colorspace)
+    }
+    guard ownWidth == 0 || (Int(ownWidth) == structure.width && Int(ownHeight) == structure.height) else {
+      throw .corrupt("two headers disagree")
+    }
     let flags = TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS
     let size = width * height * samples
     var failed = false

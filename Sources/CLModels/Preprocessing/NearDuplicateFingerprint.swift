@@ -1,13 +1,15 @@
-/// What is kept of an image to recognise near-duplicates: re-encodings, resizings and slight crops of one picture.
+/// What is kept of an image to recognise near-duplicates: re-encodings, resizings, and crops of about 2 % a side.
 ///
-/// Two images are near-duplicates when their hashes differ in at most `maximumDistance` bits *and* their 16 x 16 thumbnails
-/// differ by less than `maximumDifference` of their contrast. The hash alone would merge different drawings on a plain
-/// ground; the thumbnails' difference, taken relative to how much there is to see, does not.
+/// Two images are near-duplicates when their hashes differ in at most `maximumDistance` bits *and* their 16 x 16
+/// thumbnails, brought to equal brightness and contrast, by less than `maximumDifference`. The hash alone merges drawings
+/// on a plain ground: of the pairs of Omniglot's 2,720 characters it calls half near-duplicates, both together 0.002 %,
+/// which are single strokes. Of the 15 million pairs of 5,500 photographs of 64 x 64 both call none. They find all
+/// photographs again at JPEG quality 50, and 97 to 100 % at half the size.
 package struct NearDuplicateFingerprint: Sendable, Hashable {
   /// Bits of the hash that may differ.
-  package static let maximumDistance = 10
-  /// Mean absolute difference of the thumbnails over the smaller of their mean absolute deviations.
-  package static let maximumDifference: Float = 0.3
+  package static let maximumDistance = 16
+  /// Of the thumbnails, in units of their mean absolute deviation.
+  package static let maximumDifference: Float = 0.25
 
   package let hash: PerceptualHash
   /// Brightness, `[16, 16]`.
@@ -27,19 +29,23 @@ package struct NearDuplicateFingerprint: Sendable, Hashable {
     return difference(to: other) < Self.maximumDifference
   }
 
-  /// The thumbnails' mean absolute difference relative to the lesser contrast of the two; 0 for equal thumbnails.
+  /// Mean absolute difference of the thumbnails after each is brought to mean 0 and mean absolute deviation 1: 0 for equal
+  /// ones whatever their brightness and contrast, about 1.4 for unrelated ones. Two images without contrast are equal
+  /// when their brightness is.
   package func difference(to other: Self) -> Float {
-    var sum = 0
-    for (a, b) in zip(thumbnail, other.thumbnail) { sum += abs(Int(a) - Int(b)) }
-    if sum == 0 { return 0 }
-    let contrast = min(deviation, other.deviation)
-    return contrast > 0 ? Float(sum) / contrast : .infinity
+    if thumbnail == other.thumbnail { return 0 }
+    guard let ours = standardized, let theirs = other.standardized else { return .infinity }
+    var sum: Float = 0
+    for (a, b) in zip(ours, theirs) { sum += abs(a - b) }
+    return sum / Float(ours.count)
   }
 
-  /// Sum of the absolute deviations from the mean.
-  private var deviation: Float {
-    let mean = Float(thumbnail.reduce(0) { $0 + Int($1) }) / Float(thumbnail.count)
-    return thumbnail.reduce(0) { $0 + abs(Float($1) - mean) }
+  /// Nil when the deviation is below one step of brightness: what is left is noise.
+  private var standardized: [Float]? {
+    let count = Float(thumbnail.count)
+    let mean = Float(thumbnail.reduce(0) { $0 + Int($1) }) / count
+    let deviation = thumbnail.reduce(0) { $0 + abs(Float($1) - mean) } / count
+    return deviation < 1 ? nil : thumbnail.map { (Float($0) - mean) / deviation }
   }
 
   /// 265 bytes: a version, the hash (little-endian), the thumbnail.

@@ -42,6 +42,9 @@ package struct Intake: Sendable {
   /// Share of each class to hold out, 0 ..< 1.
   package var holdout: Double?
 
+  /// Whether the request itself says which items are held out.
+  package var namesHeldOut = false
+
   package init() {}
 
   var count: Int { items.count + rejected.count }

@@ -13,9 +13,9 @@ extension IntakeReader {
     guard JSONNesting.depth(of: body, upTo: limits.jsonDepth + 1) <= limits.jsonDepth else {
       throw .limit(name: "jsonDepth", limit: limits.jsonDepth)
     }
-    let request: TeachingRequest
+    let request: TeachingBody
     do {
-      request = try JSONDecoder().decode(TeachingRequest.self, from: Data(body))
+      request = try JSONDecoder().decode(TeachingBody.self, from: Data(body))
     } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context) {
       guard let field = context.codingPath.first?.stringValue else { throw .malformedJSON("not an object") }
       throw .field(name: field, reason: context.debugDescription)
@@ -27,18 +27,19 @@ extension IntakeReader {
     return try intake(request, limits: limits)
   }
 
-  private static func intake(_ request: TeachingRequest, limits: IntakeLimits) throws(IntakeError) -> Intake {
+  private static func intake(_ request: TeachingBody, limits: IntakeLimits) throws(IntakeError) -> Intake {
     var intake = Intake()
     if let name = request.name { intake.name = try checked(name: name, field: "name", limits: limits) }
     if let learner = request.learner { intake.learner = try checked(name: learner, field: "learner", limits: limits) }
     if let holdout = request.holdout { intake.holdout = try checked(holdout: holdout) }
     let examples = request.examples ?? []
     let heldOut = request.held_out ?? []
+    intake.namesHeldOut = !heldOut.isEmpty
     guard examples.count + heldOut.count <= limits.maximumItems else {
       throw .limit(name: "maximumItems", limit: limits.maximumItems)
     }
     var unpacked = 0
-    for (items, isHeldOut) in [(examples, nil), (heldOut, true)] as [([TeachingRequest.Item], Bool?)] {
+    for (items, isHeldOut) in [(examples, nil), (heldOut, true)] as [([TeachingBody.Item], Bool?)] {
       for item in items {
         let name = item.name ?? ""
         if let problem = item.problem {
@@ -64,7 +65,7 @@ extension IntakeReader {
 }
 
 /// The body's fields, named as in JSON.
-private struct TeachingRequest: Decodable {
+private struct TeachingBody: Decodable {
   var name: String?
   var learner: String?
   var holdout: Double?

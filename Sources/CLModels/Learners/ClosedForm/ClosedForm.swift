@@ -1,0 +1,63 @@
+package import Tensor
+
+/// Closed-form heads over frozen features (`methods.md` 7.1): no gradient, no random order, the same examples in any
+/// order give the same head, and a head fitted without an example never saw it.
+package enum ClosedForm {
+  /// Fits the head `options.method` names.
+  ///
+  /// Runs as background work on the pool (without one, on the calling thread) and lets urgent work in every few
+  /// milliseconds. Blocks the calling thread. Cost: kernel ridge of N examples, a few times N^3 operations and 16 N^2
+  /// bytes; random features, N M^2 and M^3.
+  package static func fit(
+    _ data: LabelledFeatures, options: ClosedFormOptions, pool: ComputePool?
+  ) throws(LearnerError) -> FittedHead {
+    let examples = try CanonicalExamples(data)
+    let tiles = TileRunner(pool: pool)
+    let head: any Head
+    let method: ClosedFormMethod
+    var lambda: Double?
+    let scores: Matrix<Float>
+    switch options.method {
+    case .kernelRidge, .randomFeatures, .automatic:
+      let primal =
+        options.method == .randomFeatures || (options.method == .automatic && examples.count >= options.crossing)
+      if primal {
+        guard options.randomFeatureCount > 0 else { throw .invalid("there are no random features") }
+        let features = RandomFeatures(count: options.randomFeatureCount, width: examples.width, seed: options.seed)
+        let solution = try RandomFeaturesFit(examples, features: features, tiles: tiles).solve()
+        (head, method, lambda) = (solution.head, .randomFeatures, solution.lambda)
+        scores = solution.leaveOneOutScores
+      } else {
+        let solution = try KernelRidgeFit(examples, tiles: tiles).solve()
+        head = KernelRidgeHead(examples: examples.features, coefficients: solution.coefficients)
+        (method, lambda) = (.kernelRidge, solution.lambda)
+        scores = solution.leaveOneOutScores
+      }
+    case .nearestClassMean:
+      let solution = NearestClassMeanFit.solve(examples)
+      (head, method) = (solution.head, .nearestClassMean)
+      scores = solution.leaveOneOutScores
+    case .sharedCovariance:
+      let solution = try SharedCovarianceFit(examples, tiles: tiles).solve()
+      (head, method, lambda) = (solution.head, .sharedCovariance, solution.shrinkage)
+      scores = solution.leaveOneOutScores
+    }
+    return FittedHead(
+      head: head, method: method, lambda: lambda, temperature: temperature(scores, examples),
+      leaveOneOutScores: examples.restored(scores))
+  }
+
+  /// Fitted on the examples whose class keeps an example when their group is left out: the others cannot be right.
+  private static func temperature(_ scores: Matrix<Float>, _ examples: CanonicalExamples) -> Float {
+    var counts = [Int](repeating: 0, count: examples.classCount)
+    for label in examples.labels { counts[label] += 1 }
+    var rows: [Int] = []
+    for group in examples.groups {
+      for row in group {
+        let label = examples.labels[row]
+        if counts[label] > group.count(where: { examples.labels[$0] == label }) { rows.append(row) }
+      }
+    }
+    return Calibration.fitTemperature(scores: scores.selectingRows(rows), labels: rows.map { examples.labels[$0] })
+  }
+}

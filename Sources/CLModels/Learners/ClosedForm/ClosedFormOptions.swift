@@ -1,0 +1,33 @@
+/// Which closed-form head is fitted.
+package enum ClosedFormMethod: String, Sendable, CaseIterable {
+  /// Arc-cosine kernel ridge in dual form: exact, one system of as many rows as there are examples.
+  case kernelRidge = "kernel-ridge"
+  /// Ridge on random ReLU features (RanPAC): converges to the kernel ridge as features are added.
+  case randomFeatures = "random-features"
+  /// The cosine to each class's mean feature.
+  case nearestClassMean = "nearest-class-mean"
+  /// Linear discriminant with one covariance shared by all classes.
+  case sharedCovariance = "shared-covariance"
+  /// Kernel ridge, and random features from `ClosedFormOptions.crossing` examples on.
+  case automatic = "closed-form"
+}
+
+/// How a closed-form head is fitted.
+package struct ClosedFormOptions: Sendable {
+  package var method: ClosedFormMethod
+  /// With `.automatic`: the number of examples from which the random-feature form is used.
+  package var crossing: Int
+  /// How many random ReLU features there are.
+  package var randomFeatureCount: Int
+  /// Where the random features come from; they are generated again from it whenever needed, never stored.
+  package var seed: UInt64
+
+  package init(
+    method: ClosedFormMethod = .automatic, crossing: Int = 6_000, randomFeatureCount: Int = 3_000, seed: UInt64 = 1
+  ) {
+    self.method = method
+    self.crossing = crossing
+    self.randomFeatureCount = randomFeatureCount
+    self.seed = seed
+  }
+}

@@ -1,0 +1,125 @@
+package import Tensor
+
+/// A training set: features with labels, in any order (results do not depend on it).
+package struct LabelledFeatures: Sendable {
+  /// `[examples, width]`. Rows are brought to unit length by the learners; a row of zeros stays zero.
+  package var features: Matrix<Float>
+  /// Each example's class, in `0..<classCount`.
+  package var labels: [Int]
+  /// Examples with the same number belong together (a speaker, a source, a burst): leave-one-out leaves them out
+  /// together. Without it every example is its own group.
+  package var groups: [Int]?
+  /// How many classes there are; a class may have no example.
+  package var classCount: Int
+
+  package init(features: Matrix<Float>, labels: [Int], groups: [Int]? = nil, classCount: Int) {
+    self.features = features
+    self.labels = labels
+    self.groups = groups
+    self.classCount = classCount
+  }
+}
+
+/// A checked training set in canonical order: rows of unit length, sorted by their bits, each group in one piece. Two
+/// training sets with the same examples in another order become the same one, bit for bit.
+struct CanonicalExamples: Sendable {
+  let features: Matrix<Float>
+  let labels: [Int]
+  /// Consecutive ranges, one a group, in the order of each group's first example.
+  let groups: [Range<Int>]
+  let classCount: Int
+  /// `original[i]` is where canonical example i stands in the caller's set.
+  let original: [Int]
+
+  var count: Int { labels.count }
+  var width: Int { features.columns }
+
+  init(_ data: LabelledFeatures) throws(LearnerError) {
+    let count = data.features.rows
+    guard count > 0 else { throw .noExamples }
+    guard data.features.columns > 0 else { throw .invalid("features have no columns") }
+    guard data.classCount > 0 else { throw .invalid("there are no classes") }
+    guard data.labels.count == count else { throw .invalid("\(count) feature rows, \(data.labels.count) labels") }
+    if let groups = data.groups, groups.count != count {
+      throw .invalid("\(count) feature rows, \(groups.count) groups")
+    }
+    guard data.labels.allSatisfy({ $0 >= 0 && $0 < data.classCount }) else {
+      throw .invalid("a label is not in 0..<\(data.classCount)")
+    }
+    let unit = data.features.rowsOfUnitLength()
+    let width = unit.columns
+    if let bad = unit.storage.firstIndex(where: { !$0.isFinite }) { throw .notFinite(example: bad / width) }
+
+    let sorted = unit.storage.withUnsafeBufferPointer { values in
+      (0..<count).sorted { left, right in
+        for column in 0..<width {
+          let a = values[left * width + column].bitPattern
+          let b = values[right * width + column].bitPattern
+          if a != b { return a < b }
+        }
+        return (data.labels[left], left) < (data.labels[right], right)
+      }
+    }
+    var order: [Int] = []
+    var ranges: [Range<Int>] = []
+    if let numbers = data.groups {
+      var members: [Int: [Int]] = [:]
+      var seen: [Int] = []
+      for index in sorted {
+        if members[numbers[index]] == nil { seen.append(numbers[index]) }
+        members[numbers[index], default: []].append(index)
+      }
+      for group in seen {
+        let indices = members[group] ?? []
+        ranges.append(order.count..<order.count + indices.count)
+        order += indices
+      }
+    } else {
+      order = sorted
+      ranges = (0..<count).map { $0..<$0 + 1 }
+    }
+    features = unit.selectingRows(order)
+    labels = order.map { data.labels[$0] }
+    groups = ranges
+    classCount = data.classCount
+    original = order
+  }
+
+  /// Rows given in canonical order, put back into the caller's order.
+  func restored(_ matrix: Matrix<Float>) -> Matrix<Float> {
+    var result = Matrix<Float>(rows: matrix.rows, columns: matrix.columns)
+    for (row, target) in original.enumerated() {
+      for column in 0..<matrix.columns { result[target, column] = matrix[row, column] }
+    }
+    return result
+  }
+
+  /// Consecutive whole groups together, at least `size` rows each while groups allow it.
+  func strips(of size: Int) -> [Range<Int>] {
+    var strips: [Range<Int>] = []
+    var start = 0
+    for group in groups where group.upperBound - start >= size || group.upperBound == count {
+      strips.append(start..<group.upperBound)
+      start = group.upperBound
+    }
+    return strips
+  }
+}
+
+extension Matrix<Float> {
+  /// Each row divided by its Euclidean length, summed in double precision; rows of zeros stay.
+  package func rowsOfUnitLength() -> Matrix<Float> {
+    var result = self
+    result.storage.withUnsafeMutableBufferPointer { values in
+      for row in 0..<rows {
+        let range = row * columns..<(row + 1) * columns
+        var square = 0.0
+        for index in range { square += Double(values[index]) * Double(values[index]) }
+        guard square > 0 else { continue }
+        let scale = 1 / square.squareRoot()
+        for index in range { values[index] = Float(Double(values[index]) * scale) }
+      }
+    }
+    return result
+  }
+}

@@ -1,0 +1,213 @@
+internal import Tensor
+
+/// Fits ridge on random ReLU features, weights (G + lambda I)^-1 H^T Y with G = H^T H: one system of as many rows as
+/// there are features, however many examples.
+///
+/// Lambda as in `KernelRidgeFit`; leave-one-out by the hat matrix: with V = H L^-T and L the factor of G + lambda I, the
+/// residual of group g is (I - V_g V_g^T)^-1 (Y - H w)_g.
+struct RandomFeaturesFit {
+  private let examples: CanonicalExamples
+  private let features: RandomFeatures
+  private let tiles: TileRunner
+  /// H, `[examples, features]`.
+  private let hidden: TileMemory<Float>
+  private let hiddenStride: Int
+  /// G's lower triangle, `[features, features]`, and H^T Y, `[classes, features]`.
+  private let gram: TileMemory<Float>
+  private let targets: TileMemory<Float>
+  private let gramStride: Int
+
+  struct Solution {
+    let lambda: Double
+    let head: RandomFeaturesHead
+    /// `[examples, classes]`, in canonical order.
+    let leaveOneOutScores: Matrix<Float>
+  }
+
+  init(_ examples: CanonicalExamples, features: RandomFeatures, tiles: TileRunner) {
+    self.examples = examples
+    self.features = features
+    self.tiles = tiles
+    let count = examples.count
+    let classes = examples.classCount
+    let side = 256
+
+    let hiddenStride = TileMemory<Float>.stride(columns: features.count)
+    let hidden = TileMemory<Float>(count: count * hiddenStride)
+    tiles.run((count + side - 1) / side) { index in
+      let rows = index * side..<min(count, (index + 1) * side)
+      features.write(
+        rows: rows, of: examples.features, to: hidden.base + rows.lowerBound * hiddenStride, stride: hiddenStride)
+    }
+    let turnedStride = TileMemory<Float>.stride(columns: count)
+    let turned = TileMemory<Float>(count: features.count * turnedStride)
+    let blocks = (features.count + side - 1) / side
+    tiles.run(blocks) { index in
+      let range = index * side..<min(features.count, (index + 1) * side)
+      features.writeTransposed(
+        features: range, of: examples.features, to: turned.base + range.lowerBound * turnedStride,
+        stride: turnedStride)
+    }
+    let labels = TileMemory<Float>(count: classes * turnedStride)
+    for label in 0..<classes {
+      for index in 0..<count {
+        labels.base[label * turnedStride + index] = examples.labels[index] == label ? 1 : -1
+      }
+    }
+    let gramStride = TileMemory<Float>.stride(columns: features.count)
+    let gram = TileMemory<Float>(count: features.count * gramStride)
+    let targets = TileMemory<Float>(count: classes * gramStride)
+    let pairs = (0..<blocks).flatMap { row in (0...row).map { (row: row, column: $0) } }
+    tiles.run(pairs.count + blocks) { index in
+      let row = index < pairs.count ? pairs[index].row * side : 0
+      let column = (index < pairs.count ? pairs[index].column : index - pairs.count) * side
+      let columns = min(side, features.count - column)
+      if index < pairs.count {
+        Float.multiply(
+          min(side, features.count - row), columns, count, alpha: 1, turned.base + row * turnedStride, turnedStride,
+          turned.base + column * turnedStride, turnedStride, beta: 0, gram.base + row * gramStride + column,
+          gramStride)
+      } else {
+        Float.multiply(
+          classes, columns, count, alpha: 1, labels.base, turnedStride, turned.base + column * turnedStride,
+          turnedStride, beta: 0, targets.base + column, gramStride)
+      }
+    }
+    self.hidden = hidden
+    self.hiddenStride = hiddenStride
+    self.gram = gram
+    self.targets = targets
+    self.gramStride = gramStride
+  }
+
+  func solve() throws(LearnerError) -> Solution {
+    let singleFrom = 1e-5 * Double(examples.count)
+    var best: (index: Int, evaluation: Evaluation)?
+    let chosen = LambdaSearch.minimum { index in
+      let lambda = LambdaSearch.grid[index]
+      let evaluation =
+        (lambda >= singleFrom ? evaluate(lambda: lambda, as: Float.self) : nil)
+        ?? evaluate(lambda: lambda, as: Double.self)
+      if let evaluation, evaluation.error < best?.evaluation.error ?? .infinity { best = (index, evaluation) }
+      return evaluation?.error
+    }
+    for index in LambdaSearch.grid.indices[chosen...] {
+      let lambda = LambdaSearch.grid[index]
+      guard let weights = weights(lambda: lambda) else { continue }
+      let kept = best.flatMap { $0.index == index ? $0.evaluation : nil }
+      guard let evaluation = kept ?? evaluate(lambda: lambda, as: Double.self) else { continue }
+      var scores = evaluation.residuals
+      for row in 0..<examples.count {
+        for label in 0..<examples.classCount { scores[row, label] = target(row, label) - scores[row, label] }
+      }
+      return Solution(
+        lambda: lambda, head: RandomFeaturesHead(features: features, weights: weights), leaveOneOutScores: scores)
+    }
+    throw .notSolvable
+  }
+
+  private func target(_ index: Int, _ label: Int) -> Float { examples.labels[index] == label ? 1 : -1 }
+
+  // MARK: One lambda
+
+  private struct Evaluation {
+    let error: Double
+    /// `[examples, classes]`.
+    let residuals: Matrix<Float>
+  }
+
+  private func system<Scalar: KernelScalar>(lambda: Double, furtherRows: Int) -> CholeskyFactor<Scalar> {
+    let factor = CholeskyFactor<Scalar>(order: features.count, furtherRows: furtherRows, tiles: tiles)
+    let chunk = 128
+    tiles.run((features.count + chunk - 1) / chunk) { index in
+      for row in index * chunk..<min(features.count, (index + 1) * chunk) {
+        let to = factor.row(row)
+        let from = gram.base + row * gramStride
+        for column in 0...row { to[column] = Scalar(from[column]) }
+        to[row] += Scalar(lambda)
+      }
+    }
+    for label in 0..<examples.classCount {
+      let to = factor.row(features.count + label)
+      let from = targets.base + label * gramStride
+      for column in 0..<features.count { to[column] = Scalar(from[column]) }
+    }
+    return factor
+  }
+
+  /// `[classes, features]`, solved in double precision.
+  private func weights(lambda: Double) -> Matrix<Float>? {
+    let classes = examples.classCount
+    let factor: CholeskyFactor<Double> = system(lambda: lambda, furtherRows: classes)
+    guard factor.factor() else { return nil }
+    let half = (classes + 1) / 2
+    tiles.run(classes > 1 ? 2 : 1) { part in
+      factor.solveFurther(part == 0 ? 0..<half : half..<classes)
+    }
+    var weights = Matrix<Float>(rows: classes, columns: features.count)
+    for label in 0..<classes {
+      for column in 0..<features.count {
+        weights[label, column] = Float(factor.row(features.count + label)[column])
+      }
+    }
+    return weights.storage.allSatisfy(\.isFinite) ? weights : nil
+  }
+
+  private func evaluate<Scalar: KernelScalar>(lambda: Double, as: Scalar.Type) -> Evaluation? {
+    let count = examples.count
+    let classes = examples.classCount
+    let order = features.count
+    let factor: CholeskyFactor<Scalar> = system(lambda: lambda, furtherRows: classes + count)
+    let chunk = 128
+    tiles.run((count + chunk - 1) / chunk) { index in
+      for row in index * chunk..<min(count, (index + 1) * chunk) {
+        let to = factor.row(order + classes + row)
+        let from = hidden.base + row * hiddenStride
+        for column in 0..<order { to[column] = Scalar(from[column]) }
+      }
+    }
+    guard factor.factor() else { return nil }
+
+    let strips = examples.strips(of: 256)
+    let residuals = TileMemory<Float>(count: count * classes)
+    let errors = TileMemory<Double>(count: strips.count)
+    tiles.run(strips.count) { index in
+      let strip = strips[index]
+      let rows = factor.row(order + classes + strip.lowerBound)
+      var fitted = [Scalar](repeating: 0, count: strip.count * classes)
+      var sum = 0.0
+      fitted.withUnsafeMutableBufferPointer { fitted in
+        guard let fitted = fitted.baseAddress else { return }
+        Scalar.multiply(
+          strip.count, classes, order, alpha: -1, rows, factor.stride, factor.row(order), factor.stride, beta: 0,
+          fitted, classes)
+        for row in 0..<strip.count {
+          for label in 0..<classes { fitted[row * classes + label] += Scalar(target(strip.lowerBound + row, label)) }
+        }
+        for group in examples.groups(in: strip) {
+          let start = group.lowerBound - strip.lowerBound
+          let solved = GroupSolver.solve(
+            members: group.count, columns: order, rows: rows + start * factor.stride, stride: factor.stride,
+            right: fitted + start * classes, rights: classes, identityMinus: true)
+          guard let solved else {
+            sum = .infinity
+            return
+          }
+          for (offset, value) in solved.enumerated() {
+            residuals.base[group.lowerBound * classes + offset] = Float(value)
+            sum += value * value
+          }
+        }
+      }
+      errors.base[index] = sum
+    }
+    var error = 0.0
+    for index in strips.indices { error += errors.base[index] }
+    guard error.isFinite else { return nil }
+    return Evaluation(
+      error: error / Double(count * classes),
+      residuals: Matrix(
+        rows: count, columns: classes,
+        storage: Array(UnsafeBufferPointer(start: residuals.base, count: count * classes))))
+  }
+}

@@ -1,0 +1,41 @@
+package import CLModels
+package import HTTP
+
+/// The parts of the configuration in the types of the targets they are for.
+extension IntakeLimits {
+  package init(_ configuration: Configuration) {
+    self.init()
+    maximumItems = configuration.maximumItems
+    maximumItemBytes = configuration.maximumItemBytes
+    maximumUnpackedBytes = configuration.maximumUnpackedBytes
+    maximumLabelBytes = configuration.maximumLabelBytes
+    jsonDepth = configuration.jsonDepth
+  }
+}
+
+extension Configuration {
+  package var imageLimits: ImageLimits { ImageLimits(maximumPixels: imagePixels, maximumSide: imageSide) }
+
+  package var closedFormOptions: ClosedFormOptions {
+    var options = ClosedFormOptions()
+    options.method = ClosedFormMethod(rawValue: head.rawValue) ?? .automatic
+    options.crossing = crossing
+    options.randomFeatureCount = randomFeatureCount
+    options.seed = seed
+    return options
+  }
+
+  package var httpConfiguration: HTTPServerConfiguration {
+    var http = HTTPServerConfiguration(address: HTTPAddress(host: listen.host, port: UInt16(listen.port)))
+    http.reactors = max(1, reactors)
+    http.maximumConnections = maximumConnections
+    http.headerBytes = headerBytes
+    http.headerFields = headerFields
+    http.headerDeadline = .seconds(headerDeadlineSeconds)
+    http.idleTimeout = .seconds(idleTimeoutSeconds)
+    http.writeTimeout = .seconds(writeTimeoutSeconds)
+    http.minimumBodyRate = minimumBodyRate
+    http.maximumBufferedBytes = maximumBufferedBytes
+    return http
+  }
+}

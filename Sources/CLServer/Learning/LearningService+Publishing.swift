@@ -1,0 +1,156 @@
+import CLModels
+import HTTP
+package import Storage
+
+extension LearningService {
+  /// What a version adds to the one before.
+  struct Addition {
+    let taskID: Int64
+    let examples: Set<Int64>
+  }
+
+  /// Makes a version of everything that serves, with one more task if given, and lets it answer.
+  ///
+  /// If something is removed while it is made, it is made again without it; after a few rounds it is published all the
+  /// same, with the removed classes out of the answers: the removal's own rebuild is waiting.
+  func publish(adding addition: Addition?, finishing jobs: [Int64]) throws(LearningFailure) {
+    for round in 1... {
+      if isStopping { throw .stopped }
+      if try publishOnce(adding: addition, finishing: jobs, evenIfStale: round > 3) { return }
+    }
+  }
+
+  private func publishOnce(
+    adding addition: Addition?, finishing jobs: [Int64], evenIfStale: Bool
+  ) throws(LearningFailure) -> Bool {
+    let start = ContinuousClock.now
+    let snapshot = try storing { () throws(StorageError) in try store.trainingSnapshot() }
+    var included = included(snapshot, adding: addition)
+    _ = try embed(features.missing(included.sorted()))
+    included.subtract(features.missing(included.sorted()))
+
+    let set = TrainingSet(classes: snapshot.classes, examples: snapshot.examples, included: included)
+    let outcome: ModelBuilder.Outcome
+    do throws(LearnerError) {
+      outcome = try builder.build(set)
+    } catch {
+      throw .unusable("\(error)")
+    }
+    switch outcome {
+    case .stale: return false
+    case .nothingToLearn:
+      if addition != nil { throw .unusable("none of its examples is left to learn from") }
+      try storing { () throws(StorageError) in try store.deactivate(finishing: jobs) }
+      serving.serve(nil)
+      return true
+    case .built(let built):
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      metrics.fitSeconds.observe(seconds)
+      let version = version(built, set, snapshot, adding: addition, checked: !evenIfStale)
+      guard let id = try insert(version, adding: addition, finishing: jobs) else { return false }
+      serve(built, as: id, seconds: seconds)
+      return true
+    }
+  }
+
+  /// The examples to learn from: those that serve, and those of the task that is added. Examples that were sent to a
+  /// serving task and are still to be embedded wait for their own job.
+  private func included(_ snapshot: TrainingSnapshot, adding addition: Addition?) -> Set<Int64> {
+    let added = addition?.examples ?? []
+    if let served = serving.latest?.examples {
+      return Set(snapshot.examples.map(\.id).filter { served.contains($0) || added.contains($0) })
+    }
+    let serving = Set(snapshot.tasks.filter(\.isServing).map(\.id))
+    return Set(snapshot.examples.filter { serving.contains($0.taskID) || added.contains($0.id) }.map(\.id))
+  }
+
+  private func version(
+    _ built: ModelBuilder.Built, _ set: TrainingSet, _ snapshot: TrainingSnapshot, adding addition: Addition?,
+    checked: Bool
+  ) -> NewVersion {
+    let tasks = Set((set.training + set.heldOut).map(\.taskID))
+    let isNew = addition.map { added in !snapshot.tasks.contains { $0.id == added.taskID && $0.isServing } } ?? false
+    return NewVersion(
+      afterTaskID: isNew ? addition?.taskID : tasks.max(), manifest: built.manifest.json, artifacts: built.artifacts,
+      evaluations: built.evaluation.tasks, classEvaluations: built.evaluation.classes,
+      removalCount: checked ? snapshot.removalCount : nil, servingTasks: tasks)
+  }
+
+  /// Stores the version; nil when something was removed meanwhile.
+  private func insert(
+    _ version: NewVersion, adding addition: Addition?, finishing jobs: [Int64]
+  ) throws(LearningFailure) -> Int64? {
+    let event = NewEvent(kind: "ready", data: "{}")
+    let updates = addition.map { [TaskUpdate(taskID: $0.taskID, state: .ready, isServing: true, event: event)] }
+    do throws(StorageError) {
+      return try store.publish(
+        version, taskUpdates: updates ?? [], keepVersions: keepVersions == 0 ? .max : keepVersions,
+        finishing: jobs.last, alsoFinishing: Array(jobs.dropLast()))
+    } catch {
+      switch error {
+      case .conflict(.removedMeanwhile): return nil
+      case .conflict(.jobEnded), .notFound: throw .cancelled
+      default: throw .storage(error)
+      }
+    }
+  }
+
+  private func serve(_ built: ModelBuilder.Built, as version: Int64, seconds: Double) {
+    serving.serve(
+      ServingModel(
+        version: version, classes: built.classes, head: built.head, temperature: built.temperature,
+        examples: built.examples))
+    logger.info(
+      "a version serves",
+      [
+        LogField("version", .integer(Int(version))), LogField("head", .text(built.manifest.head)),
+        LogField("classes", .integer(built.classes.count)),
+        LogField("examples", .integer(built.manifest.trainingExamples)), LogField("seconds", .number(seconds)),
+      ])
+  }
+
+  /// Lets the stored version answer again after a restart; asks for a new one where the settings have changed, or where
+  /// what can be made again from the examples is damaged.
+  package func restore() throws(StorageError) {
+    _ = try store.recoverJobs()
+    do throws(StorageError) {
+      if try !restoreDerived() {
+        logger.warning("the stored version was made with other settings; it is made again")
+        _ = try store.enqueueJob(kind: JobKind.rebuild)
+      }
+    } catch {
+      guard case .corrupt = error else { throw error }
+      logger.error("stored features or versions are damaged; they are made again", [LogField("error", "\(error)")])
+      try store.dropDerived()
+      _ = try store.enqueueJob(kind: JobKind.rebuild)
+    }
+  }
+
+  /// False where a new version has to be made.
+  private func restoreDerived() throws(StorageError) -> Bool {
+    let stored = try store.features(backboneKey: embedder.key)
+    features.insert(
+      stored.exampleIDs.enumerated().map { index, id in
+        (id, Array(stored.values[index * stored.width..<(index + 1) * stored.width]))
+      })
+    guard let version = try store.activeVersion() else { return true }
+    guard let manifest = VersionManifest(json: version.record.manifest), manifest.features == embedder.key,
+      manifest.setting == ModelBuilder.setting(builder.options), let model = try restored(version, manifest)
+    else { return false }
+    serving.serve(model)
+    return true
+  }
+
+  private func restored(_ version: LoadedVersion, _ manifest: VersionManifest) throws(StorageError) -> ServingModel? {
+    func bytes(_ kind: String) -> [UInt8]? { version.artifacts.first { $0.kind == kind }?.bytes }
+    guard let encoded = bytes(VersionManifest.ArtifactKind.head), let head = try? HeadCoding.decode(encoded),
+      head.classCount == manifest.classes.count,
+      let examples = bytes(VersionManifest.ArtifactKind.examples).flatMap({ VersionManifest.decodeExamples($0) })
+    else { return nil }
+    let names = Dictionary(uniqueKeysWithValues: try store.classes().map { ($0.id, $0.name) })
+    let classes = manifest.classes.map { ServingClass(id: $0, name: names[$0] ?? "") }
+    return ServingModel(
+      version: version.record.id, classes: classes, head: head, temperature: manifest.temperature,
+      removed: Set(manifest.classes.filter { names[$0] == nil }), examples: examples)
+  }
+}

@@ -1,0 +1,173 @@
+import HTTP
+package import Storage
+import Synchronization
+package import Tensor
+
+/// The learner: one thread that takes the stored jobs in order, embeds what they need and publishes versions.
+///
+/// A removal's rebuild goes before the teaching of a task, also in the middle of it. What was not finished when the
+/// process ended is a job still, and starts again.
+package final class LearningService: Sendable {
+  /// Kinds of jobs.
+  package enum JobKind {
+    /// Embed a task's examples and let its classes answer.
+    package static let teach = "teach"
+    /// Make a version of what is left after a removal, or with other settings.
+    package static let rebuild = "rebuild"
+  }
+
+  private struct Signals {
+    var isAwake = true
+    var isStopping = false
+    var hasStopped = false
+  }
+
+  let store: Store
+  let embedder: Embedder
+  let builder: ModelBuilder
+  let features: FeatureStore
+  let serving: ServingState
+  let progress: ProgressBoard
+  let events: EventHub
+  let pool: ComputePool
+  let logger: Logger
+  let metrics: LearningMetrics
+  let keepVersions: Int
+  private let signals = WaitableLock(Signals())
+
+  package init(
+    store: Store, embedder: Embedder, builder: ModelBuilder, features: FeatureStore, serving: ServingState,
+    progress: ProgressBoard, events: EventHub, pool: ComputePool, logger: Logger, metrics: LearningMetrics,
+    keepVersions: Int
+  ) {
+    self.store = store
+    self.embedder = embedder
+    self.builder = builder
+    self.features = features
+    self.serving = serving
+    self.progress = progress
+    self.events = events
+    self.pool = pool
+    self.logger = logger
+    self.metrics = metrics
+    self.keepVersions = keepVersions
+  }
+
+  /// Starts the thread.
+  package func start() {
+    NamedThread.start("learner") { [self] in
+      run()
+      signals.withLock { $0.hasStopped = true }
+      signals.signal()
+    }
+  }
+
+  /// Says that there may be a new job.
+  package func wake() {
+    signals.withLock { $0.isAwake = true }
+    signals.signal()
+  }
+
+  /// Asks the thread to stop at the next batch and waits for it, `seconds` at most. What it was doing is resumed by the
+  /// next start.
+  package func stop(within seconds: Double) {
+    signals.withLock { $0.isStopping = true }
+    signals.signal()
+    _ = signals.wait(seconds: seconds, until: { $0.hasStopped })
+  }
+
+  var isStopping: Bool { signals.withLock { $0.isStopping } }
+
+  private func run() {
+    // Jobs that are marked as running while this thread runs none were left behind by a failed write.
+    var mayHaveOrphans = false
+    while !isStopping {
+      do throws(LearningFailure) {
+        if mayHaveOrphans { _ = try storing { () throws(StorageError) in try store.recoverJobs() } }
+        mayHaveOrphans = false
+        if try !runNextJob() {
+          signals.wait(until: { $0.isAwake || $0.isStopping }) { $0.isAwake = false }
+        }
+      } catch {
+        if case .stopped = error { return }
+        mayHaveOrphans = true
+        logger.error("learning failed; it is tried again", [LogField("error", "\(error)")])
+        // A full disk or a locked file may pass; nothing is lost while we wait.
+        _ = signals.wait(seconds: 2, until: { $0.isStopping })
+      }
+    }
+  }
+
+  /// Runs a waiting job, removals first; false when there is none.
+  private func runNextJob() throws(LearningFailure) -> Bool {
+    let jobs = try storing { () throws(StorageError) in try store.pendingJobs() }
+    if try runRebuilds(among: jobs) { return true }
+    guard let job = jobs.first(where: { $0.kind == JobKind.teach }), let taskID = job.taskID else { return false }
+    do throws(LearningFailure) {
+      try teach(taskID, job: job.id)
+    } catch {
+      switch error {
+      case .cancelled: break
+      case .unusable(let reason): try fail(taskID, job: job.id, reason: reason)
+      case .stopped, .storage: throw error
+      }
+    }
+    return true
+  }
+
+  /// Makes one version for all waiting rebuilds; false when there is none.
+  @discardableResult
+  func runRebuilds(among jobs: [JobRecord]) throws(LearningFailure) -> Bool {
+    var started: [Int64] = []
+    for job in jobs where job.kind == JobKind.rebuild {
+      if try storing({ () throws(StorageError) in try store.startJob(job.id) }) { started.append(job.id) }
+    }
+    if started.isEmpty { return false }
+    do throws(LearningFailure) {
+      try publish(adding: nil, finishing: started)
+    } catch {
+      guard case .unusable(let reason) = error else { throw error }
+      // It cannot be fitted later either. The removed classes stay out of the answers until the next version.
+      logger.error("a version could not be made", [LogField("error", .text(reason))])
+      for job in started {
+        _ = try storing { () throws(StorageError) in try store.failJob(job, error: reason) }
+      }
+    }
+    return true
+  }
+
+  private func fail(_ taskID: Int64, job: Int64, reason: String) throws(LearningFailure) {
+    logger.error("a task failed", [LogField("task", .integer(Int(taskID))), LogField("reason", .text(reason))])
+    let event = NewEvent(kind: "failed", data: JSON.object(["reason": .string(reason)]).string)
+    _ = try storing { () throws(StorageError) in
+      try store.failTask(taskID, job: job, reason: reason, event: event)
+    }
+    progress.end(taskID)
+    events.notify(taskID)
+  }
+}
+
+/// Why the learner could not go on.
+package enum LearningFailure: Error, Sendable, CustomStringConvertible {
+  /// The daemon stops.
+  case stopped
+  case storage(StorageError)
+  /// The job was cancelled, or went with its task.
+  case cancelled
+  /// The task itself cannot be learned.
+  case unusable(String)
+
+  package var description: String {
+    switch self {
+    case .stopped: "stopped"
+    case .cancelled: "cancelled"
+    case .storage(let error): "\(error)"
+    case .unusable(let reason): reason
+    }
+  }
+}
+
+/// Runs `body` with its error as a failure to learn.
+func storing<Outcome>(_ body: () throws(StorageError) -> Outcome) throws(LearningFailure) -> Outcome {
+  do throws(StorageError) { return try body() } catch { throw .storage(error) }
+}

@@ -1,0 +1,78 @@
+package import CLModels
+package import Storage
+package import Tensor
+
+/// Fits a head on a training set, measures it, and says what to store. Knows no database and no thread of its own.
+package struct ModelBuilder: Sendable {
+  /// A version before it has a number.
+  package struct Built: Sendable {
+    package let manifest: VersionManifest
+    package let artifacts: [Artifact]
+    package let evaluation: Evaluation
+    package let classes: [ServingClass]
+    package let head: any Head
+    package let temperature: Float
+    package let examples: Set<Int64>
+  }
+
+  package enum Outcome: Sendable {
+    case built(Built)
+    /// There is no training example.
+    case nothingToLearn
+    /// Features went away since the set was put together: an example was removed.
+    case stale
+  }
+
+  package let options: ClosedFormOptions
+  package let featuresKey: String
+  private let features: FeatureStore
+  private let pool: ComputePool
+
+  package init(options: ClosedFormOptions, featuresKey: String, features: FeatureStore, pool: ComputePool) {
+    self.options = options
+    self.featuresKey = featuresKey
+    self.features = features
+    self.pool = pool
+  }
+
+  /// The dual form of this many examples takes 6 GB while it is fitted: more is refused, since running out of memory would
+  /// end the daemon.
+  static let largestDualForm = 20_000
+
+  /// Fits and measures; takes seconds for thousands of examples, as background work of the pool.
+  package func build(_ set: TrainingSet) throws(LearnerError) -> Outcome {
+    guard !set.training.isEmpty else { return .nothingToLearn }
+    guard let rows = features.matrix(set.training.map(\.id)), let heldOut = features.matrix(set.heldOut.map(\.id))
+    else { return .stale }
+    guard options.method != .kernelRidge || set.training.count <= Self.largestDualForm else {
+      throw .invalid(
+        "\(set.training.count) examples are too many for kernel-ridge (\(Self.largestDualForm)); set head to closed-form"
+      )
+    }
+    let columns = Dictionary(uniqueKeysWithValues: set.classes.enumerated().map { ($1.id, $0) })
+    let data = LabelledFeatures(
+      features: rows, labels: set.training.compactMap { columns[$0.classID] }, groups: set.groups,
+      classCount: set.classes.count)
+    let fitted = try ClosedForm.fit(data, options: options, pool: pool)
+    let examples = Set((set.training + set.heldOut).map(\.id))
+    let manifest = VersionManifest(
+      features: featuresKey, setting: Self.setting(options), head: fitted.method.rawValue, lambda: fitted.lambda,
+      temperature: fitted.temperature, classes: set.classes.map(\.id), trainingExamples: set.training.count,
+      heldOutExamples: set.heldOut.count)
+    let built = Built(
+      manifest: manifest,
+      artifacts: [
+        Artifact(kind: VersionManifest.ArtifactKind.head, bytes: fitted.head.encoded()),
+        Artifact(kind: VersionManifest.ArtifactKind.examples, bytes: VersionManifest.encode(examples: examples)),
+      ],
+      evaluation: Evaluation(set, fitted: fitted, heldOutFeatures: heldOut),
+      classes: set.classes.map { ServingClass(id: $0.id, name: $0.name) }, head: fitted.head,
+      temperature: fitted.temperature, examples: examples)
+    return .built(built)
+  }
+
+  /// Everything in the options that changes a model: a stored version made with others is made again.
+  package static func setting(_ options: ClosedFormOptions) -> String {
+    "\(options.method.rawValue):\(options.crossing):\(options.randomFeatureCount):\(options.seed)"
+  }
+}

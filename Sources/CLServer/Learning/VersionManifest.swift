@@ -1,0 +1,74 @@
+import FoundationEssentials
+
+/// What a stored version says about itself; its tensors are artifacts.
+package struct VersionManifest: Codable, Sendable, Equatable {
+  /// Kinds of a version's artifacts.
+  package enum ArtifactKind {
+    /// The encoded head.
+    package static let head = "head"
+    /// The ids of its examples, 8 bytes each, little-endian.
+    package static let examples = "examples"
+  }
+
+  /// `Embedder.key` of the features it was made from.
+  package var features: String
+  /// The setting that chose the head.
+  package var setting: String
+  /// The head that was fitted.
+  package var head: String
+  package var lambda: Double?
+  package var temperature: Float
+  /// Class ids by column of the head.
+  package var classes: [Int64]
+  package var trainingExamples: Int
+  package var heldOutExamples: Int
+
+  private enum CodingKeys: String, CodingKey {
+    case features, setting, head, lambda, temperature, classes
+    case trainingExamples = "training_examples"
+    case heldOutExamples = "held_out_examples"
+  }
+
+  package init(
+    features: String, setting: String, head: String, lambda: Double?, temperature: Float, classes: [Int64],
+    trainingExamples: Int, heldOutExamples: Int
+  ) {
+    self.features = features
+    self.setting = setting
+    self.head = head
+    self.lambda = lambda
+    self.temperature = temperature
+    self.classes = classes
+    self.trainingExamples = trainingExamples
+    self.heldOutExamples = heldOutExamples
+  }
+
+  /// Nil when `text` is not a manifest.
+  package init?(json text: String) {
+    guard let manifest = try? JSONDecoder().decode(Self.self, from: Data(text.utf8)) else { return nil }
+    self = manifest
+  }
+
+  package var json: String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+  }
+
+  /// Ids as the bytes of an artifact.
+  package static func encode(examples: some Sequence<Int64>) -> [UInt8] {
+    examples.sorted().flatMap { id in withUnsafeBytes(of: id.littleEndian) { Array($0) } }
+  }
+
+  /// Ids from the bytes of an artifact; nil when the length does not fit.
+  package static func decodeExamples(_ bytes: [UInt8]) -> Set<Int64>? {
+    guard bytes.count % 8 == 0 else { return nil }
+    var ids: Set<Int64> = []
+    for start in stride(from: 0, to: bytes.count, by: 8) {
+      var value: UInt64 = 0
+      for offset in 0..<8 { value |= UInt64(bytes[start + offset]) << (8 * UInt64(offset)) }
+      ids.insert(Int64(bitPattern: value))
+    }
+    return ids
+  }
+}

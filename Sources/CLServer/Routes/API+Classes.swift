@@ -1,0 +1,40 @@
+import FoundationEssentials
+import HTTP
+import Storage
+
+extension API {
+  func addClassRoutes(to router: inout Router) {
+    add(
+      .get, "/classes", to: &router,
+      reading { _ in
+        JSON.object(["classes": .array(try store.classes().map(JSON.classRecord))]).response()
+      })
+    add(.patch, "/classes/{id}", to: &router, writing { try renameClass($0) })
+    add(
+      .delete, "/classes/{id}", to: &router,
+      writing { request in
+        let id = try Self.id(request, "class")
+        unlearn(try store.deleteClass(id, actor: Self.actor(request), jobKind: LearningService.JobKind.rebuild))
+        return HTTPResponse(status: 204)
+      })
+  }
+
+  private struct Renaming: Decodable {
+    let name: String
+  }
+
+  private func renameClass(_ request: HTTPRequest) throws -> HTTPResponse {
+    let id = try Self.id(request, "class")
+    guard MediaType.essence(request.headers["Content-Type"]) == "application/json" else {
+      throw ServiceProblems.unsupportedMediaType(request.headers["Content-Type"], accepted: "application/json")
+    }
+    let renaming: Renaming = try JSONBody.decode(request.body, depth: configuration.jsonDepth)
+    if let reason = IntakeLimits(configuration).problem(withLabel: renaming.name) {
+      throw ServiceProblems.unprocessable("name", reason)
+    }
+    try store.renameClass(id, to: renaming.name, actor: Self.actor(request))
+    serving.rename(id, to: renaming.name)
+    guard let record = try store.classRecord(id) else { throw ServiceProblems.notFound("class", String(id)) }
+    return JSON.classRecord(record).response()
+  }
+}

@@ -1,0 +1,98 @@
+/// Steps of a task and of the job that teaches it, which change together.
+extension Store {
+  /// Cancels what a task waits for: its pending and running jobs. It is `ready` afterwards if it serves, otherwise
+  /// `cancelled`. Returns the task as it is then.
+  ///
+  /// - Throws: `notFound`; `conflict(.taskAtRest)` when it waits for nothing.
+  package func cancelTask(_ id: Int64, event: NewEvent) throws(StorageError) -> TaskRecord {
+    let now = now
+    return try write { connection throws(StorageError) in
+      let task = try connection.requireTask(id)
+      guard !task.state.isAtRest else { throw .conflict(.taskAtRest(task.state)) }
+      try connection.execute(
+        "UPDATE jobs SET state = 'cancelled', updated_at = ? WHERE task_id = ? AND state IN ('pending', 'running')",
+        [.integer(now), .integer(id)])
+      let update = TaskUpdate(
+        taskID: id, state: task.isServing ? .ready : .cancelled, isServing: nil, event: event)
+      _ = try connection.apply(update, now: now)
+      return try connection.requireTask(id)
+    }
+  }
+
+  /// Marks a task's pending job as running, counts the attempt, and moves the task to `embedding`. Returns false, and
+  /// changes nothing, where the job is not pending (any more).
+  package func startTeaching(job jobID: Int64, taskID: Int64, event: NewEvent) throws(StorageError) -> Bool {
+    let now = now
+    return try write { connection throws(StorageError) in
+      try connection.execute(
+        """
+        UPDATE jobs SET state = 'running', attempts = attempts + 1, error = NULL, updated_at = ?
+        WHERE id = ? AND task_id = ? AND state = 'pending'
+        """, [.integer(now), .integer(jobID), .integer(taskID)])
+      guard connection.changedRows == 1 else { return false }
+      let update = TaskUpdate(taskID: taskID, state: .embedding, isServing: nil, event: event)
+      return try connection.apply(update, now: now)
+    }
+  }
+
+  /// Records that a running job failed, and its task with it: a task that serves is `ready` with `reason` as its error,
+  /// another one `failed`. A task with another pending job goes back to `accepted` with the error and gets no event.
+  /// Returns false, and changes nothing, where the job is not running (any more).
+  package func failTask(_ id: Int64, job jobID: Int64, reason: String, event: NewEvent) throws(StorageError) -> Bool {
+    let now = now
+    return try write { connection throws(StorageError) in
+      try connection.execute(
+        "UPDATE jobs SET state = 'failed', error = ?, updated_at = ? WHERE id = ? AND task_id = ? AND state = 'running'",
+        [.text(reason), .integer(now), .integer(jobID), .integer(id)])
+      guard connection.changedRows == 1 else { return false }
+      try connection.failTask(id, reason: reason, event: event, now: now)
+      return true
+    }
+  }
+
+  /// Makes the jobs that an end of the process interrupted pending again. Those that were started `maximumAttempts`
+  /// times fail, with their tasks like in `failTask` and an event `failed`, so that work which ends the process does
+  /// not do so for ever. Call it once after opening, before the first job starts.
+  @discardableResult
+  package func recoverJobs(maximumAttempts: Int = 5) throws(StorageError) -> RecoveredJobs {
+    let now = now
+    return try write { connection throws(StorageError) in
+      let hopeless = try connection.rows(
+        "SELECT id, task_id, attempts FROM jobs WHERE state = 'running' AND attempts >= ? ORDER BY id",
+        [.integer(maximumAttempts)]
+      ) { row in (id: row.integer(0), taskID: row.optionalInteger(1), attempts: row.integer(2)) }
+      for job in hopeless {
+        let reason = "it ended the process \(job.attempts) times"
+        try connection.execute(
+          "UPDATE jobs SET state = 'failed', error = ?, updated_at = ? WHERE id = ?",
+          [.text(reason), .integer(now), .integer(job.id)])
+      }
+      try connection.execute(
+        "UPDATE jobs SET state = 'pending', updated_at = ? WHERE state = 'running'", [.integer(now)])
+      let pending = connection.changedRows
+      // After all jobs have their states: what becomes of a task depends on its other jobs.
+      for job in hopeless {
+        guard let taskID = job.taskID else { continue }
+        let reason = "it ended the process \(job.attempts) times"
+        let event = NewEvent(kind: "failed", data: "{\"reason\":\"\(reason)\"}")
+        try connection.failTask(taskID, reason: reason, event: event, now: now)
+      }
+      return RecoveredJobs(pending: pending, failed: hopeless.count)
+    }
+  }
+}
+
+extension Connection {
+  /// Whether a job waits to teach the task.
+  func hasPendingJob(_ taskID: Int64) throws(StorageError) -> Bool {
+    try scalar("SELECT EXISTS (SELECT 1 FROM jobs WHERE task_id = ? AND state = 'pending')", [.integer(taskID)]) == 1
+  }
+
+  fileprivate func failTask(_ id: Int64, reason: String, event: NewEvent, now: Int64) throws(StorageError) {
+    let task = try requireTask(id)
+    let waits = try hasPendingJob(id)
+    let state: TaskState = waits ? .accepted : task.isServing ? .ready : .failed
+    let update = TaskUpdate(taskID: id, state: state, isServing: nil, error: reason, event: waits ? nil : event)
+    _ = try apply(update, now: now)
+  }
+}

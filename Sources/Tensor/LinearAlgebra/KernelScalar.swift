@@ -1,0 +1,83 @@
+internal import CKernels
+
+/// The precisions the C kernels come in. Shapes and strides count scalars; the C headers state each contract.
+package protocol KernelScalar: BinaryFloatingPoint, Sendable {
+  /// c `[m, n]` = alpha a b^T + beta c, with a `[m, k]` and b `[n, k]`.
+  static func multiply(
+    _ m: Int, _ n: Int, _ k: Int, alpha: Self, _ a: UnsafePointer<Self>, _ lda: Int, _ b: UnsafePointer<Self>,
+    _ ldb: Int, beta: Self, _ c: UnsafeMutablePointer<Self>, _ ldc: Int)
+  static func cholesky(
+    _ n: Int, _ a: UnsafeMutablePointer<Self>, _ lda: Int, inverses: UnsafeMutablePointer<Self>
+  ) -> Int
+  static func solveLower(
+    _ m: Int, _ n: Int, _ l: UnsafePointer<Self>, _ ldl: Int, inverses: UnsafePointer<Self>,
+    _ x: UnsafeMutablePointer<Self>, _ ldx: Int)
+  static func solveUpper(
+    _ m: Int, _ n: Int, _ l: UnsafePointer<Self>, _ ldl: Int, inverses: UnsafePointer<Self>,
+    _ x: UnsafeMutablePointer<Self>, _ ldx: Int)
+}
+
+extension Float: KernelScalar {
+  package static func multiply(
+    _ m: Int, _ n: Int, _ k: Int, alpha: Float, _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>,
+    _ ldb: Int, beta: Float, _ c: UnsafeMutablePointer<Float>, _ ldc: Int
+  ) {
+    ck_gemm_f32(
+      ck_isa_best(), Int32(m), Int32(n), Int32(k), alpha, a, Int32(lda), b, Int32(ldb), beta, c, Int32(ldc))
+  }
+
+  package static func cholesky(
+    _ n: Int, _ a: UnsafeMutablePointer<Float>, _ lda: Int, inverses: UnsafeMutablePointer<Float>
+  ) -> Int {
+    Int(ck_cholesky_f32(ck_isa_best(), Int32(n), a, Int32(lda), inverses))
+  }
+
+  package static func solveLower(
+    _ m: Int, _ n: Int, _ l: UnsafePointer<Float>, _ ldl: Int, inverses: UnsafePointer<Float>,
+    _ x: UnsafeMutablePointer<Float>, _ ldx: Int
+  ) {
+    ck_solve_lower_f32(ck_isa_best(), Int32(m), Int32(n), l, Int32(ldl), inverses, x, Int32(ldx))
+  }
+
+  package static func solveUpper(
+    _ m: Int, _ n: Int, _ l: UnsafePointer<Float>, _ ldl: Int, inverses: UnsafePointer<Float>,
+    _ x: UnsafeMutablePointer<Float>, _ ldx: Int
+  ) {
+    ck_solve_upper_f32(ck_isa_best(), Int32(m), Int32(n), l, Int32(ldl), inverses, x, Int32(ldx))
+  }
+}
+
+extension Double: KernelScalar {
+  package static func multiply(
+    _ m: Int, _ n: Int, _ k: Int, alpha: Double, _ a: UnsafePointer<Double>, _ lda: Int, _ b: UnsafePointer<Double>,
+    _ ldb: Int, beta: Double, _ c: UnsafeMutablePointer<Double>, _ ldc: Int
+  ) {
+    ck_gemm_f64(
+      ck_isa_best(), Int32(m), Int32(n), Int32(k), alpha, a, Int32(lda), b, Int32(ldb), beta, c, Int32(ldc))
+  }
+
+  package static func cholesky(
+    _ n: Int, _ a: UnsafeMutablePointer<Double>, _ lda: Int, inverses: UnsafeMutablePointer<Double>
+  ) -> Int {
+    Int(ck_cholesky_f64(ck_isa_best(), Int32(n), a, Int32(lda), inverses))
+  }
+
+  package static func solveLower(
+    _ m: Int, _ n: Int, _ l: UnsafePointer<Double>, _ ldl: Int, inverses: UnsafePointer<Double>,
+    _ x: UnsafeMutablePointer<Double>, _ ldx: Int
+  ) {
+    ck_solve_lower_f64(ck_isa_best(), Int32(m), Int32(n), l, Int32(ldl), inverses, x, Int32(ldx))
+  }
+
+  package static func solveUpper(
+    _ m: Int, _ n: Int, _ l: UnsafePointer<Double>, _ ldl: Int, inverses: UnsafePointer<Double>,
+    _ x: UnsafeMutablePointer<Double>, _ ldx: Int
+  ) {
+    ck_solve_upper_f64(ck_isa_best(), Int32(m), Int32(n), l, Int32(ldl), inverses, x, Int32(ldx))
+  }
+}
+
+/// The arc-cosine kernel of order 1 from cosines, in place (`ck_arc_cosine_f32`).
+package func arcCosineKernel(_ count: Int, _ cosines: UnsafeMutablePointer<Float>) {
+  ck_arc_cosine_f32(ck_isa_best(), count, cosines)
+}

@@ -1,0 +1,101 @@
+import CLServer
+import FoundationEssentials
+import Testing
+
+@Test func everyDefaultIsAllowedAndReadsBackAsItself() throws {
+  for setting in Setting.all {
+    var configuration = Configuration()
+    try setting.apply(setting.defaultValue, from: .flag(setting.flag), to: &configuration)
+    configuration.origins = [:]
+    #expect(configuration == Configuration(), "\(setting.key)")
+  }
+}
+
+@Test func everySettingWritesItsOwnField() throws {
+  for setting in Setting.all {
+    var configuration = Configuration()
+    try setting.apply(other(than: setting), from: .flag(setting.flag), to: &configuration)
+    let changed = Setting.all.filter { $0.value(in: configuration) != $0.defaultValue }.map(\.key)
+    #expect(changed == [setting.key])
+  }
+}
+
+/// An allowed value that is not the default.
+private func other(than setting: Setting) -> String {
+  let candidates: [String]
+  switch setting.kind {
+  case .integer(let range): candidates = [range.lowerBound, range.upperBound].map(String.init)
+  case .bytes(let range): candidates = [range.lowerBound, range.upperBound].map(String.init)
+  case .number(let range), .seconds(let range): candidates = [range.lowerBound, range.upperBound].map { String($0) }
+  case .natural: candidates = ["99"]
+  case .onOff: candidates = ["on", "off"]
+  case .choice(let names): candidates = names
+  case .path: candidates = ["/elsewhere"]
+  case .address: candidates = ["0.0.0.0:1"]
+  }
+  return candidates.first { $0 != setting.defaultValue && $0 + ".0" != setting.defaultValue } ?? ""
+}
+
+@Test func namesAreUniqueAndOneNameInThreeSpellings() {
+  #expect(Set(Setting.all.map(\.key)).count == Setting.all.count)
+  let setting = Setting.named("log_level")
+  #expect(setting?.environmentName == "CLSERVER_LOG_LEVEL")
+  #expect(setting?.flag == "--log-level")
+}
+
+@Test func helpAndReferenceListEverySetting() throws {
+  guard case .help(let help) = try Command.parse(["serve", "--help"]) else {
+    Issue.record("no help")
+    return
+  }
+  for setting in Setting.all {
+    #expect(help.contains("  \(setting.flag) \(setting.kind.placeholder)\n      \(setting.summary)"))
+    #expect(ConfigurationReference.markdown.contains("| `\(setting.key)` | `\(setting.defaultValue)` |"))
+  }
+}
+
+@Test func thePrintedConfigurationCanBeReadAgain() throws {
+  let text = ConfigurationReference.effective(Configuration())
+  let configuration = try ConfigurationLoader.load(arguments: ["--config", "x"], environment: [:]) { _ in .success(text)
+  }
+  #expect(Setting.all.allSatisfy { $0.value(in: configuration) == $0.defaultValue })
+}
+
+/// `clserver config --describe > docs/configuration.md` makes it right again.
+@Test func theCommittedReferenceIsTheGeneratedOne() throws {
+  let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(4).joined(separator: "/")
+  let committed = try String(contentsOfFile: root + "/docs/configuration.md", encoding: .utf8)
+  #expect(committed == ConfigurationReference.markdown)
+}
+
+@Test(arguments: [
+  ("127.0.0.1:8080", "127.0.0.1", 8080, true), ("[::1]:0", "::1", 0, true), ("localhost:1", "localhost", 1, true),
+  ("0.0.0.0:80", "0.0.0.0", 80, false), ("127.evil.com:80", "127.evil.com", 80, false),
+  ("[fe80::1%eth0]:65535", "fe80::1%eth0", 65535, false), ("127.0.0.1.example:1", "127.0.0.1.example", 1, false),
+])
+func anAddressIsHostAndPort(_ text: String, _ host: String, _ port: Int, _ loopback: Bool) {
+  let address = ListenAddress(text)
+  #expect(address == ListenAddress(host: host, port: port))
+  #expect(address?.isLoopback == loopback)
+  #expect(address?.description == text)
+}
+
+@Test(arguments: [
+  "", "8080", ":8080", "host:", "host:65536", "host:-1", "host:+1", "::1:80", "[::1]", "[host]:80", "a b:1",
+])
+func aBrokenAddressIsRefused(_ text: String) {
+  #expect(ListenAddress(text) == nil)
+}
+
+@Test(arguments: [
+  ("0", 0), ("17", 17), ("1KiB", 1024), ("3 MiB", 3 << 20), ("2GiB", 2 << 30), ("5 B", 5),
+])
+func aSizeHasAUnit(_ text: String, _ bytes: Int) {
+  #expect(ByteSize.parse(text) == bytes)
+  #expect(ByteSize.parse(ByteSize.spell(bytes)) == bytes)
+}
+
+@Test(arguments: ["", "KiB", "-1", "1.5 MiB", "1 MB", "1  MiB", "9223372036854775807 GiB", "1kib", "٣"])
+func aBrokenSizeIsRefused(_ text: String) {
+  #expect(ByteSize.parse(text) == nil)
+}

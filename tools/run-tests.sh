@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Runs every suite, prints the suites' own closing lines and one line over all: "N passed, N failed, N skipped".
+# A suite is one function below; STAGES="swift integration" runs some of them.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+export PYTHONDONTWRITEBYTECODE=1
+python=var/python/bin/python
+export TEST_BINARY=${TEST_BINARY:-$PWD/.build/release/clserver}
+export TEST_BACKBONE=${TEST_BACKBONE:-$PWD/var/backbones/clip-vit-b-16}
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+
+suite_swift() { swift build -c release --build-tests && swift test -c release --skip-build; }
+suite_kernels() { if [ -x Tests/KernelTests/simde.sh ]; then Tests/KernelTests/simde.sh; fi; }
+suite_integration() { "$python" Tests/Integration/run.py; }
+suite_fuzz() { if [ -x Fuzz/run.sh ]; then Fuzz/run.sh "${FUZZ_RUNS:-200000}"; fi; }
+
+passed=0 failed=0 skipped=0
+# Adds what a suite's log says of itself. A suite without a count of its own is one test.
+count() { # count SUITE STATUS
+  local p f s
+  read -r p f s < <(/usr/bin/python3 tools/count-tests.py "$logs/$1" "$2")
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+for suite in ${STAGES:-swift kernels integration fuzz}; do
+  echo "== $suite"
+  started=$SECONDS
+  "suite_$suite" </dev/null 2>&1 | tee "$logs/$suite"
+  status=${PIPESTATUS[0]}
+  count "$suite" "$status"
+  echo "== $suite: exit $status after $((SECONDS - started)) s"
+done
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
