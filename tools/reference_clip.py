@@ -13,7 +13,9 @@ import os
 import struct
 import sys
 
-import numpy as np
+# Several BLAS threads beside other work spin more than they compute.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+import numpy as np  # noqa: E402
 
 
 def load(directory):

@@ -58,7 +58,7 @@ final class TransformerBlock: Sendable {
   }
 
   /// Runs the block over the workspace's tokens, `[images * tokens, width]`, in place; the last block leaves its result,
-  /// the class tokens, in the workspace's `classTokens` instead. Calls `yield` every one to two milliseconds.
+  /// the class tokens, in the workspace's `classTokens` instead. Calls `yield` every two milliseconds or sooner.
   func run(
     images: Int, tokens: Int, workspace: Workspace, context: borrowing KernelContext, yield: () -> Void
   ) {
