@@ -3,9 +3,9 @@
 
     golden_backbones.py [OUTPUT_DIRECTORY]       (default: Tests/ModelTests/Golden/backbones)
 
-Needs torch, transformers, timm and safetensors. For each model a folder: model.safetensors and config.json as the library
-saves them, and expected.json: the images as RGB bytes in base64, and per resolution the features, the class token after
-the last LayerNorm (projected where there is a projection), normalised to length 1.
+Needs torch, transformers, timm and safetensors. For each model a folder: model.safetensors and config.json as the
+library saves them, and expected.json: the images as RGB bytes in base64, and per resolution the features, the class
+token after the last LayerNorm (projected where there is a projection), normalised to length 1.
 """
 
 import base64
@@ -77,7 +77,8 @@ def hugging_face(kind):
 
 
 def timm_model(kind):
-    arguments = dict(img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=2, num_classes=5, dynamic_img_size=True)
+    arguments = dict(
+        img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=2, num_classes=5, dynamic_img_size=True)
     if kind == "timm-prenorm-layerscale":
         arguments.update(init_values=0.5, pre_norm=True)
     model = timm.models.vision_transformer.VisionTransformer(**arguments)

@@ -3,9 +3,9 @@
 
     reference_clip.py MODEL_DIRECTORY PIXELS.f32 RESOLUTION FEATURES.f32
 
-Written from the model's definition, independently of the Swift code: reads model.safetensors by itself, runs every block
-in full, and resamples positions with weights made from the cubic's formula. PIXELS.f32: [n, 3, RESOLUTION, RESOLUTION],
-normalised. FEATURES.f32: [n, projection_dim], of length 1.
+Written from the model's definition, independently of the Swift code: reads model.safetensors by itself, runs every
+block in full, and resamples positions with weights made from the cubic's formula. PIXELS.f32: [n, 3, RESOLUTION,
+RESOLUTION], normalised. FEATURES.f32: [n, projection_dim], of length 1.
 """
 
 import json
@@ -82,7 +82,8 @@ def features(weights, config, pixels):
     heads, epsilon, patch = config["num_attention_heads"], config["layer_norm_eps"], config["patch_size"]
     count, _, size, _ = pixels.shape
     grid = size // patch
-    tiles = pixels.reshape(count, 3, grid, patch, grid, patch).transpose(0, 2, 4, 1, 3, 5).reshape(count, grid * grid, -1)
+    tiles = pixels.reshape(count, 3, grid, patch, grid, patch).transpose(0, 2, 4, 1, 3, 5)
+    tiles = tiles.reshape(count, grid * grid, -1)
     kernel = weights["vision_model.embeddings.patch_embedding.weight"]
     x = tiles @ kernel.reshape(len(kernel), -1).T
     width = x.shape[-1]

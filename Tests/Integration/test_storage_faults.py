@@ -8,7 +8,7 @@ import tempfile
 import unittest
 
 import crash
-from harness import Case, Server, have_privilege, patch, patches
+from harness import Case, Server, have_privilege, patch, patches, png
 
 
 class SmallDisk:
@@ -47,8 +47,6 @@ class SmallDisk:
 @unittest.skipUnless(have_privilege(), "mounting needs root")
 class StorageFaults(Case):
     def noise(self, label, count, source):
-        from harness import png
-
         return [(label, png(96, 96, source.randbytes(96 * 96 * 3))) for _ in range(count)]
 
     def assertSound(self, state):

@@ -3,7 +3,7 @@
 import random
 import time
 
-from harness import Case, Server, patch, patches
+from harness import Case, Server, encode, patch, patches
 
 
 def scores(server, images):
@@ -95,8 +95,6 @@ class Lifecycle(Case):
     def test_examples_added_to_a_task_change_what_it_knows(self):
         task = self.server.taught(patches("red", 5, self.random) + patches("blue", 5, self.random), holdout=0)
         more = patches("red", 3, self.random) + patches("blue", 2, self.random)
-        from harness import encode
-
         body, kind = encode(more, "tar")
         target = f"/tasks/{task['id']}/examples?holdout=0"
         self.assertStatus(self.server.request("POST", target, body, {"Content-Type": kind}), 202)

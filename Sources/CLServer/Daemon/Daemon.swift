@@ -83,9 +83,13 @@ private struct DaemonParts {
       serving: serving, progress: progress, events: events, embedder: embedder, metrics: registry, pool: pool,
       readQueue: readQueue, writeQueue: writeQueue, teachQueue: teachQueue, lifecycle: lifecycle,
       openAPI: PackageResources.openapi_yaml, logger: logger)
-    server = try HTTPServer(
-      configuration: configuration.httpConfiguration, router: api.router,
-      observer: HTTPMonitor(registry, logger: logger))
+    do throws(HTTPServerError) {
+      server = try HTTPServer(
+        configuration: configuration.httpConfiguration, router: api.router,
+        observer: HTTPMonitor(registry, logger: logger))
+    } catch {
+      throw configuration.refusal(of: "listen", reason: error.description)
+    }
     try learning.restore()
   }
 

@@ -109,7 +109,11 @@ package final class LearningService: Sendable {
       switch error {
       case .cancelled: break
       case .unusable(let reason): try fail(taskID, job: job.id, reason: reason)
-      case .stopped, .storage: throw error
+      case .stopped:
+        // An orderly stop is no failed attempt.
+        _ = try? store.releaseJob(job.id)
+        throw error
+      case .storage: throw error
       }
     }
     return true
@@ -125,8 +129,13 @@ package final class LearningService: Sendable {
     if started.isEmpty { return false }
     do throws(LearningFailure) {
       try publish(adding: nil, finishing: started)
+      // What was removed leaves the write-ahead log too.
+      _ = try? store.checkpoint()
     } catch {
-      guard case .unusable(let reason) = error else { throw error }
+      guard case .unusable(let reason) = error else {
+        if case .stopped = error { for job in started { _ = try? store.releaseJob(job) } }
+        throw error
+      }
       // It cannot be fitted later either. The removed classes stay out of the answers until the next version.
       logger.error("a version could not be made", [LogField("error", .text(reason))])
       for job in started {

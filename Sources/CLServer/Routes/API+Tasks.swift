@@ -26,11 +26,11 @@ extension API {
 
   private func taskList() throws -> HTTPResponse {
     let (tasks, classes) = (try store.tasks(), try store.classes())
-    let examples = Dictionary(grouping: try store.examples(), by: \.taskID)
+    let counts = Dictionary(grouping: try store.exampleCounts(), by: \.taskID)
     let results = try TaskResults(store)
     let documents = tasks.map { task in
       JSON.task(
-        task, classes: TaskClass.count(examples[task.id] ?? [], of: task.id, classes: classes),
+        task, classes: TaskClass.count(counts[task.id] ?? [], of: task.id, classes: classes),
         progress: progress[task.id], candidates: results.candidates(task.id), accuracy: results.accuracy(task.id))
     }
     return JSON.object(["tasks": .array(documents)]).response()
@@ -40,7 +40,7 @@ extension API {
     guard let task = try store.task(id) else { throw ServiceProblems.notFound("task", String(id)) }
     let results = try TaskResults(store)
     return .task(
-      task, classes: TaskClass.count(try store.examples(of: id), of: id, classes: try store.classes()),
+      task, classes: TaskClass.count(try store.exampleCounts(of: id), of: id, classes: try store.classes()),
       progress: progress[id], candidates: results.candidates(id), accuracy: results.accuracy(id))
   }
 

@@ -17,14 +17,15 @@ package struct TaskClass: Sendable, Equatable {
     return classes.values.sorted { $0.id < $1.id }
   }
 
-  /// From a task's stored examples and the classes it brought; a class without examples is shown too.
-  package static func count(_ examples: [ExampleRecord], of taskID: Int64, classes: [ClassRecord]) -> [TaskClass] {
+  /// From the counts of a task's stored examples and the classes it brought; a class without examples is shown too.
+  package static func count(_ counts: [ExampleCount], of taskID: Int64, classes: [ClassRecord]) -> [TaskClass] {
     let names = Dictionary(uniqueKeysWithValues: classes.map { ($0.id, $0.name) })
     var counted: [Int64: TaskClass] = [:]
     for known in classes where known.taskID == taskID { counted[known.id] = TaskClass(id: known.id, name: known.name) }
-    for example in examples where example.taskID == taskID {
-      guard let name = names[example.classID] else { continue }
-      counted[example.classID, default: TaskClass(id: example.classID, name: name)].add(isHeldOut: example.isHeldOut)
+    for count in counts where count.taskID == taskID {
+      guard let name = names[count.classID] else { continue }
+      counted[count.classID] = TaskClass(
+        id: count.classID, name: name, training: count.training, heldOut: count.heldOut)
     }
     return counted.values.sorted { $0.id < $1.id }
   }

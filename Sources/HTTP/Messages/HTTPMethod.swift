@@ -14,6 +14,7 @@ package struct HTTPMethod: RawRepresentable, Hashable, Sendable, CustomStringCon
   package static let delete = HTTPMethod(rawValue: "DELETE")
   package static let options = HTTPMethod(rawValue: "OPTIONS")
   package static let trace = HTTPMethod(rawValue: "TRACE")
+  package static let query = HTTPMethod(rawValue: "QUERY")
   package static let connect = HTTPMethod(rawValue: "CONNECT")
 
   package var description: String { rawValue }
@@ -22,7 +23,7 @@ package struct HTTPMethod: RawRepresentable, Hashable, Sendable, CustomStringCon
   /// CONNECT is not known, because this server is no proxy.
   package var isKnown: Bool {
     switch self {
-    case .get, .head, .post, .put, .patch, .delete, .options, .trace: true
+    case .get, .head, .post, .put, .patch, .delete, .options, .trace, .query: true
     default: false
     }
   }

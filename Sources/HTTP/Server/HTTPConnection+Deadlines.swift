@@ -31,7 +31,8 @@ extension HTTPConnection {
     switch phase {
     case .head:
       let problem = HTTPProblems.timeout(
-        "The request's head did not arrive within \(context.configuration.headerDeadline).", setting: "header_deadline_seconds")
+        "The request's head did not arrive within \(context.configuration.headerDeadline).",
+        setting: "header_deadline_seconds")
       answer(problem.response(), lingering: true, now)
     case .body, .discarding: checkBodyRate(now)
     default: close()

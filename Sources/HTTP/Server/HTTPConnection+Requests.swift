@@ -99,7 +99,8 @@ extension HTTPConnection {
     let reservation = current.reserved > 0 ? BodyReservation(context.budget, current.reserved) : nil
     exchange?.reserved = 0
     let request = HTTPRequest(
-      head: current.head, body: body, reservation: reservation, remoteAddress: remoteAddress, id: current.id, parameters: current.parameters)
+      head: current.head, body: body, reservation: reservation, remoteAddress: remoteAddress, id: current.id,
+      parameters: current.parameters)
     body = []
     actions.append(.handle(request, route))
   }
