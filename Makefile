@@ -12,7 +12,7 @@ SERVER  := .build/release/clserver
 BUILT   := .build/built-release
 SOURCES := Package.swift $(shell find Sources Benchmarks \( -type f -o -type d \) ! -name '*.md' 2>/dev/null)
 
-.PHONY: help build backbone run test demo bench lint fuzz clean packages packages-demo packages-test packages-bench python python-bench
+.PHONY: help build backbone run test demo bench lint fuzz clean packages packages-demo packages-test packages-bench python
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -54,13 +54,9 @@ var/python/ready: tools/requirements-test.txt
 	$(PYTHON) -m pip install --quiet --require-virtualenv -r tools/requirements-test.txt
 	@touch $@
 
-python-bench: python var/python/ready-bench
-var/python/ready-bench: var/python/ready tools/requirements-bench.txt
-	$(PYTHON) -m pip install --quiet --require-virtualenv -r tools/requirements-bench.txt
-	@touch $@
-
+# The peer of `benchmarks backbone`: onnxruntime and the file as shipped.
 var/backbones/clip_encoder.int8.onnx: tools/fetch-backbone.sh
-	tools/fetch-backbone.sh --onnx $@
+	tools/fetch-backbone.sh --peer $@
 	@touch $@
 
 test: packages-test backbone build python ## every test; ends with the number passed and failed
@@ -69,7 +65,7 @@ test: packages-test backbone build python ## every test; ends with the number pa
 demo: packages-demo backbone build ## teach two tasks from photographs with curl, ask, print the accuracies
 	tools/demo.sh
 
-bench: packages-bench backbone var/backbones/clip_encoder.int8.onnx build python-bench ## compare with the peers, side by side
+bench: packages-bench backbone var/backbones/clip_encoder.int8.onnx build python ## compare with the peers, side by side
 	tools/bench.sh
 
 lint: ## formatting and tree rules

@@ -6,7 +6,7 @@
 PIXELS.f32 holds images as float32 [n, 3, RESOLUTION, RESOLUTION]. Then, a request a line on standard input:
 
     time THREADS BATCH PRECISE     -> seconds for one run over the first BATCH images (the first of a kind warms up)
-    features FILE PRECISE          -> writes the features of all images to FILE, float32 [n, width], normalised, then "done"
+    features FILE PRECISE          -> writes all features to FILE, float32 [n, width], normalised; then "done"
 
 PRECISE is 0 or 1. Without VNNI, onnxruntime's usual int8 product adds two products of 8-bit numbers in 16 bits, which
 saturates: fast, but the features are wrong (cosine 0.5 to the right ones). Its option session.x64quantprecision makes
