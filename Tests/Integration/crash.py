@@ -12,6 +12,7 @@ import http.client
 import json
 import pathlib
 import random
+import re
 import shutil
 import sqlite3
 import sys
@@ -122,7 +123,16 @@ def settle(server, ledger, failures):
 
 
 def snapshot(server, probes):
-    """All scores of the probes, or None before the first class."""
+    """All scores of the probes, or None before the first class; once the work that a deletion leaves behind is done."""
+    seen = None
+    while True:
+        pending = re.search(rb"^clserver_jobs_pending (\S+)$", server.get("/metrics").body, re.M)
+        versions = server.get("/versions").json()["versions"]
+        state = (float(pending[1]) if pending else 0, versions[0]["id"] if versions else None)
+        if state == seen and state[0] == 0:
+            break
+        seen = state
+        time.sleep(0.25)
     found = []
     for probe in probes:
         answer = server.predict(probe, top_k=10000)
