@@ -13,6 +13,7 @@ private let comparisons = [
   Comparison(
     name: "backbone-fidelity", summary: "the backbone's features against its float path, a reference and onnxruntime",
     run: runBackboneFidelity),
+  Comparison(name: "predict", summary: "POST /predict against the bare backbone", run: runPredictBenchmark),
   Comparison(name: "kernels", summary: "the C kernels against the processor's peak") { _, json in
     runKernelBenchmarks(json: json)
   },

@@ -4,7 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export TEST_BINARY=$PWD/.build/release/clserver TEST_BACKBONE=$PWD/var/backbones/clip-vit-b-16
 python=var/python/bin/python
-for name in ${BENCHMARKS:-backbone backbone-fidelity kernels http load accuracy}; do
+tools/fetch-backbone.sh --peer
+for name in ${BENCHMARKS:-backbone backbone-fidelity predict kernels http load accuracy}; do
   echo "== $name"
   case $name in
     load) "$python" Tests/Integration/load.py --json ;;

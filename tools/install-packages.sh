@@ -8,8 +8,8 @@ declare -A groups=(
            ca-certificates python3 python3-pip python3-venv"
   [demo]="curl tuxpaint-stamps-default"
   [test]="curl tuxpaint-stamps-default dataset-fashion-mnist libsimde-dev prometheus systemd sqlite3
-          debootstrap systemd-container util-linux"
-  [bench]="curl nginx-light wrk tuxpaint-stamps-default"
+          debootstrap systemd-container util-linux gcc libc6-dev"
+  [bench]="curl nginx-light wrk tuxpaint-stamps-default tuxpaint-data"
 )
 
 wanted=()

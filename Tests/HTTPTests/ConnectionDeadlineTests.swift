@@ -11,7 +11,7 @@ import Testing
   connection.wait(.seconds(1))
   let output = connection.output()
   #expect(output.hasPrefix("HTTP/1.1 408 Request Timeout\r\n") && output.contains("Connection: close\r\n"))
-  #expect(output.contains("\"setting\":\"header_deadline\""))
+  #expect(output.contains("\"setting\":\"header_deadline_seconds\""))
 }
 
 @Test func idleConnectionIsClosed() {

@@ -41,7 +41,7 @@ package final class EventHub: Sendable {
     while let oldest = oldestEvent(taskID) {
       do throws(StorageError) {
         // The task is read first: what is stored after it comes with a notification of its own.
-        let rests = try store.task(taskID)?.hasRest ?? true
+        let rests = try store.task(taskID)?.state.isAtRest ?? true
         let events = try store.events(of: taskID, after: oldest, limit: Self.page)
         send(events, to: taskID, ends: rests && events.count < Self.page)
         if events.count < Self.page { return }
@@ -94,9 +94,4 @@ package final class EventHub: Sendable {
     }
     for stream in streams { stream.write(": alive\n\n") }
   }
-}
-
-extension TaskRecord {
-  /// Whether nothing more will happen to the task by itself.
-  package var hasRest: Bool { [.ready, .failed, .cancelled].contains(state) }
 }

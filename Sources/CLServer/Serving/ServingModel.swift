@@ -5,6 +5,11 @@ package import Tensor
 package struct ServingClass: Sendable, Equatable {
   package let id: Int64
   package var name: String
+
+  package init(id: Int64, name: String) {
+    self.id = id
+    self.name = name
+  }
 }
 
 /// A class with its calibrated probability.

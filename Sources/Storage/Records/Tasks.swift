@@ -107,6 +107,24 @@ package struct TaskRecord: Sendable, Equatable {
   package let createdAt: Int64
   /// When it last became ready, in milliseconds since 1970.
   package let readyAt: Int64?
+
+  package init(
+    id: Int64, name: String, learner: String, state: TaskState, isServing: Bool, holdout: Double?, settings: String?,
+    extendExisting: Bool, error: String?, rejected: [RejectedItem], createdAt: Int64, readyAt: Int64?
+  ) {
+    self.id = id
+    self.name = name
+    self.learner = learner
+    self.state = state
+    self.isServing = isServing
+    self.holdout = holdout
+    self.settings = settings
+    self.extendExisting = extendExisting
+    self.error = error
+    self.rejected = rejected
+    self.createdAt = createdAt
+    self.readyAt = readyAt
+  }
 }
 
 /// What `acceptTask` stored.
@@ -137,6 +155,17 @@ package struct ClassRecord: Sendable, Equatable {
   /// All examples, held-out ones included.
   package let exampleCount: Int
   package let heldOutCount: Int
+
+  package init(
+    id: Int64, taskID: Int64, name: String, createdAt: Int64, exampleCount: Int, heldOutCount: Int
+  ) {
+    self.id = id
+    self.taskID = taskID
+    self.name = name
+    self.createdAt = createdAt
+    self.exampleCount = exampleCount
+    self.heldOutCount = heldOutCount
+  }
 }
 
 /// An example without its bytes.
@@ -151,6 +180,21 @@ package struct ExampleRecord: Sendable, Equatable {
   package let sha256: [UInt8]
   package let fingerprint: [UInt8]?
   package let createdAt: Int64
+
+  package init(
+    id: Int64, taskID: Int64, classID: Int64, name: String?, group: String?, isHeldOut: Bool, sha256: [UInt8],
+    fingerprint: [UInt8]?, createdAt: Int64
+  ) {
+    self.id = id
+    self.taskID = taskID
+    self.classID = classID
+    self.name = name
+    self.group = group
+    self.isHeldOut = isHeldOut
+    self.sha256 = sha256
+    self.fingerprint = fingerprint
+    self.createdAt = createdAt
+  }
 }
 
 /// What a removal took away, so that the caller can train without it.

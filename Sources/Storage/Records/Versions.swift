@@ -92,6 +92,16 @@ package struct EvaluationRecord: Sendable, Equatable {
   package let counts: Counts
   /// Why something is undefined.
   package let note: String?
+
+  package init(
+    versionID: Int64, afterTaskID: Int64?, taskID: Int64, counts: Counts, note: String?
+  ) {
+    self.versionID = versionID
+    self.afterTaskID = afterTaskID
+    self.taskID = taskID
+    self.counts = counts
+    self.note = note
+  }
 }
 
 /// Accuracy of one class under one version.

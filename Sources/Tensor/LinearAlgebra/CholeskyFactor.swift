@@ -8,7 +8,7 @@ package final class CholeskyFactor<Scalar: KernelScalar>: Sendable {
   package let furtherRows: Int
   /// Scalars from one row to the next.
   package let stride: Int
-  private let matrix: TileMemory<Scalar>
+  @usableFromInline let matrix: TileMemory<Scalar>
   private let inverses: TileMemory<Scalar>
   private let tiles: TileRunner
 
@@ -26,6 +26,7 @@ package final class CholeskyFactor<Scalar: KernelScalar>: Sendable {
   }
 
   /// Row `index`: of the system's lower triangle (columns `0...index`) below `order`, of the further rows from there.
+  @inlinable
   package func row(_ index: Int) -> UnsafeMutablePointer<Scalar> { matrix.base + index * stride }
 
   /// Factors what was written. False when the matrix is not positive definite in this precision.
@@ -48,9 +49,15 @@ package final class CholeskyFactor<Scalar: KernelScalar>: Sendable {
       tiles.run(pairs.count) { [self] index in
         let left = chunks[pairs[index].row]
         let top = columns[pairs[index].column]
-        Scalar.multiply(
-          left.count, top.count, width, alpha: -1, row(left.lowerBound) + start, stride, row(top.lowerBound) + start,
-          stride, beta: 1, row(left.lowerBound) + top.lowerBound, stride)
+        // On the diagonal only what is at or below it, in narrow columns.
+        let onDiagonal = left.lowerBound == top.lowerBound
+        for column in Swift.stride(from: top.lowerBound, to: top.upperBound, by: onDiagonal ? 96 : top.count) {
+          let first = onDiagonal ? column : left.lowerBound
+          let columnCount = min(onDiagonal ? 96 : top.count, top.upperBound - column)
+          Scalar.multiply(
+            left.upperBound - first, columnCount, width, alpha: -1, row(first) + start, stride, row(column) + start,
+            stride, beta: 1, row(first) + column, stride)
+        }
       }
     }
     return true
@@ -67,7 +74,8 @@ package final class CholeskyFactor<Scalar: KernelScalar>: Sendable {
   package func inverseRows(_ range: Range<Int>, into strip: UnsafeMutablePointer<Scalar>, stride ldx: Int) {
     let first = firstColumn(ofInverseRow: range.lowerBound)
     for (index, target) in range.enumerated() {
-      (strip + index * ldx).update(repeating: 0, count: order - first)
+      UnsafeMutableRawPointer(strip + index * ldx)
+        .initializeMemory(as: UInt8.self, repeating: 0, count: (order - first) * MemoryLayout<Scalar>.stride)
       strip[index * ldx + target - first] = 1
     }
     for start in Swift.stride(from: first, to: order, by: Self.panel) {

@@ -75,14 +75,24 @@ enum Naive {
     return work.map { Array($0[count...]) }
   }
 
-  /// Kernel ridge scores of `query` from a training set, at one lambda.
-  static func ridgeScores(_ data: LabelledFeatures, lambda: Double, query: Matrix<Float>) -> [[Double]] {
+  /// One an example: classes weigh the same, the mean is 1.
+  static func weights(_ data: LabelledFeatures) -> [Double] {
+    let present = Double(Set(data.labels).count)
+    return data.labels.map { label in
+      Double(data.labels.count) / (present * Double(data.labels.count { $0 == label }))
+    }
+  }
+
+  /// Kernel ridge scores of `query` from a training set, at one lambda and the weights given.
+  static func ridgeScores(
+    _ data: LabelledFeatures, lambda: Double, weights: [Double], query: Matrix<Float>
+  ) -> [[Double]] {
     let count = data.labels.count
     guard count > 0 else { return (0..<query.rows).map { _ in [Double](repeating: 0, count: data.classCount) } }
     var system = (0..<count).map { i in
       (0..<count).map { kernel(data.features.row(i), data.features.row($0)) }
     }
-    for index in 0..<count { system[index][index] += lambda }
+    for index in 0..<count { system[index][index] += lambda / weights[index] }
     let solved = inverse(system)
     let coefficients = (0..<data.classCount).map { label in
       (0..<count).map { i in

@@ -14,7 +14,7 @@ private let scoreTolerance: Float = 1e-4
     let fitted = try ClosedForm.fit(data, options: Self.ridge, pool: nil)
     let lambda = try #require(fitted.lambda)
     let expected = Matrix(
-      Naive.ridgeScores(data, lambda: lambda, query: query).map { $0.map(Float.init) })
+      Naive.ridgeScores(data, lambda: lambda, weights: Naive.weights(data), query: query).map { $0.map(Float.init) })
     #expect(largestDifference(fitted.head.scores(query), expected) < scoreTolerance)
   }
 
@@ -25,9 +25,13 @@ private let scoreTolerance: Float = 1e-4
     let lambda = try #require(fitted.lambda)
     let scores = try #require(fitted.leaveOneOutScores)
     let groups = data.groups ?? Array(data.labels.indices)
+    let weights = Naive.weights(data)
     for left in data.labels.indices {
-      let rest = data.selecting(data.labels.indices.filter { groups[$0] != groups[left] })
-      let expected = Naive.ridgeScores(rest, lambda: lambda, query: data.features.selectingRows([left]))[0]
+      // The weights stay those of the whole set.
+      let kept = data.labels.indices.filter { groups[$0] != groups[left] }
+      let expected = Naive.ridgeScores(
+        data.selecting(kept), lambda: lambda, weights: kept.map { weights[$0] },
+        query: data.features.selectingRows([left]))[0]
       for label in 0..<data.classCount {
         #expect(abs(Double(scores[left, label]) - expected[label]) < Double(scoreTolerance))
       }
@@ -40,7 +44,9 @@ private let scoreTolerance: Float = 1e-4
     func error(_ lambda: Double) -> Double {
       data.labels.indices.reduce(0) { sum, left in
         let rest = data.selecting(data.labels.indices.filter { $0 != left })
-        let scores = Naive.ridgeScores(rest, lambda: lambda, query: data.features.selectingRows([left]))[0]
+        let scores = Naive.ridgeScores(
+          rest, lambda: lambda, weights: [Double](repeating: 1, count: rest.labels.count),
+          query: data.features.selectingRows([left]))[0]
         return scores.enumerated().reduce(sum) { total, item in
           let target = data.labels[left] == item.offset ? 1.0 : -1
           return total + (target - item.element) * (target - item.element)
@@ -83,14 +89,14 @@ private let scoreTolerance: Float = 1e-4
 
   @Test func severalBlocksAndWorkersGiveTheSameAsOneThread() throws {
     // 700 examples: three panels of the factorisation, several tiles, strips with whole groups.
-    let data = clusteredExamples(classes: 7, perClass: [100], width: 32, noise: 2.0, seed: 11, groupsOf: 9)
+    let data = clusteredExamples(classes: 7, perClass: [100], width: 32, noise: 2.0, seed: 11, groupsOf: 7)
     let pool = ComputePool(workers: 3)
     defer { pool.shutdown() }
     let alone = try ClosedForm.fit(data, options: Self.ridge, pool: nil)
     let together = try ClosedForm.fit(data, options: Self.ridge, pool: pool)
     #expect(alone.lambda == together.lambda)
     #expect(alone.leaveOneOutScores == together.leaveOneOutScores)
-    // Against fitting again without three of the groups.
+    // Against fitting again without a group; each has one example of every class, so the weights stay.
     let groups = try #require(data.groups)
     let scores = try #require(alone.leaveOneOutScores)
     for group in [0, 31, 77] {
@@ -101,6 +107,18 @@ private let scoreTolerance: Float = 1e-4
       let expected = without.head.scores(data.features.selectingRows(left))
       #expect(largestDifference(scores.selectingRows(left), expected) < scoreTolerance)
     }
+  }
+
+  @Test func aSmallClassIsAnsweredBesideLargeOnes() throws {
+    // Classes of 60 and of 3 examples; on 100 new examples of each, small classes are right about as often.
+    let all = clusteredExamples(classes: 8, perClass: [160], width: 32, noise: 1.0, seed: 13)
+    let training = all.labels.indices.filter { $0 % 160 < (all.labels[$0] < 4 ? 60 : 3) }
+    let test = all.selecting(all.labels.indices.filter { $0 % 160 >= 60 })
+    let fitted = try ClosedForm.fit(all.selecting(training), options: Self.ridge, pool: nil)
+    let given = answers(fitted.head.scores(test.features))
+    let small = test.labels.indices.filter { test.labels[$0] >= 4 }
+    let right = small.count { given[$0] == test.labels[$0] }
+    #expect(Double(right) / Double(small.count) > 0.8)
   }
 
   @Test(arguments: ClosedFormMethod.allCases) func degenerateTrainingSetsWork(method: ClosedFormMethod) throws {

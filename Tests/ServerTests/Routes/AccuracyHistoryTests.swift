@@ -1,3 +1,4 @@
+import CLModels
 import CLServer
 import Storage
 import Testing

@@ -28,6 +28,8 @@ struct CanonicalExamples: Sendable {
   /// Consecutive ranges, one a group, in the order of each group's first example.
   let groups: [Range<Int>]
   let classCount: Int
+  /// One an example: every class weighs the same however many examples it has, and the mean is 1.
+  let weights: [Double]
   /// `original[i]` is where canonical example i stands in the caller's set.
   let original: [Int]
 
@@ -83,6 +85,10 @@ struct CanonicalExamples: Sendable {
     groups = ranges
     classCount = data.classCount
     original = order
+    var counts = [Int](repeating: 0, count: data.classCount)
+    for label in labels { counts[label] += 1 }
+    let share = Double(count) / Double(counts.count { $0 > 0 })
+    weights = labels.map { share / Double(counts[$0]) }
   }
 
   /// Rows given in canonical order, put back into the caller's order.

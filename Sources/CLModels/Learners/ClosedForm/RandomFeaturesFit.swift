@@ -1,15 +1,15 @@
 internal import Tensor
 
-/// Fits ridge on random ReLU features, weights (G + lambda I)^-1 H^T Y with G = H^T H: one system of as many rows as
-/// there are features, however many examples.
+/// Fits ridge on random ReLU features, (G + lambda I)^-1 H^T Y with G = H^T H: one system of as many rows as there are
+/// features, however many examples. Rows of H and Y are scaled by the square roots of the examples' weights.
 ///
-/// Lambda as in `KernelRidgeFit`; leave-one-out by the hat matrix: with V = H L^-T and L the factor of G + lambda I, the
-/// residual of group g is (I - V_g V_g^T)^-1 (Y - H w)_g.
+/// Weights and lambda as in `KernelRidgeFit`; leave-one-out by the hat matrix: with V = H L^-T and L the factor of
+/// G + lambda I, the (scaled) residual of group g is (I - V_g V_g^T)^-1 (Y - V L^-1 H^T Y)_g.
 struct RandomFeaturesFit {
   private let examples: CanonicalExamples
   private let features: RandomFeatures
   private let tiles: TileRunner
-  /// H, `[examples, features]`.
+  /// H, `[examples, features]`, scaled.
   private let hidden: TileMemory<Float>
   private let hiddenStride: Int
   /// G's lower triangle, `[features, features]`, and H^T Y, `[classes, features]`.
@@ -38,20 +38,32 @@ struct RandomFeaturesFit {
       let rows = index * side..<min(count, (index + 1) * side)
       features.write(
         rows: rows, of: examples.features, to: hidden.base + rows.lowerBound * hiddenStride, stride: hiddenStride)
+      for row in rows where examples.weights[row] != 1 {
+        let factor = Float(examples.weights[row].squareRoot())
+        let values = hidden.base + row * hiddenStride
+        for column in 0..<features.count { values[column] *= factor }
+      }
     }
     let turnedStride = TileMemory<Float>.stride(columns: count)
     let turned = TileMemory<Float>(count: features.count * turnedStride)
+    let roots = examples.weights.map { Float($0.squareRoot()) }
+    let balanced = roots.allSatisfy { $0 == 1 }
     let blocks = (features.count + side - 1) / side
     tiles.run(blocks) { index in
       let range = index * side..<min(features.count, (index + 1) * side)
       features.writeTransposed(
         features: range, of: examples.features, to: turned.base + range.lowerBound * turnedStride,
         stride: turnedStride)
+      guard !balanced else { return }
+      for row in range {
+        let values = turned.base + row * turnedStride
+        for index in 0..<count { values[index] *= roots[index] }
+      }
     }
     let labels = TileMemory<Float>(count: classes * turnedStride)
     for label in 0..<classes {
       for index in 0..<count {
-        labels.base[label * turnedStride + index] = examples.labels[index] == label ? 1 : -1
+        labels.base[label * turnedStride + index] = examples.labels[index] == label ? roots[index] : -roots[index]
       }
     }
     let gramStride = TileMemory<Float>.stride(columns: features.count)
@@ -81,7 +93,7 @@ struct RandomFeaturesFit {
   }
 
   func solve() throws(LearnerError) -> Solution {
-    let singleFrom = 1e-5 * Double(examples.count)
+    let singleFrom = 1e-6 * Double(examples.count)
     var best: (index: Int, evaluation: Evaluation)?
     let chosen = LambdaSearch.minimum { index in
       let lambda = LambdaSearch.grid[index]
@@ -182,7 +194,9 @@ struct RandomFeaturesFit {
           strip.count, classes, order, alpha: -1, rows, factor.stride, factor.row(order), factor.stride, beta: 0,
           fitted, classes)
         for row in 0..<strip.count {
-          for label in 0..<classes { fitted[row * classes + label] += Scalar(target(strip.lowerBound + row, label)) }
+          let index = strip.lowerBound + row
+          let root = Scalar(examples.weights[index].squareRoot())
+          for label in 0..<classes { fitted[row * classes + label] += Scalar(target(index, label)) * root }
         }
         for group in examples.groups(in: strip) {
           let start = group.lowerBound - strip.lowerBound
@@ -194,7 +208,8 @@ struct RandomFeaturesFit {
             return
           }
           for (offset, value) in solved.enumerated() {
-            residuals.base[group.lowerBound * classes + offset] = Float(value)
+            let root = examples.weights[group.lowerBound + offset / classes].squareRoot()
+            residuals.base[group.lowerBound * classes + offset] = Float(value / root)
             sum += value * value
           }
         }
