@@ -52,11 +52,15 @@ package final class ComputePool: Sendable {
     }
   }
 
-  /// Called by background work at tile boundaries: runs waiting urgent closures on this thread. One atomic load when
-  /// none wait; does nothing on a thread that is not a worker running background work.
+  /// Called by background work at tile boundaries: runs waiting urgent closures on this thread, and holds this thread back
+  /// for some milliseconds while urgent work runs on others. Two atomic loads when there is none; does nothing on a
+  /// thread that is not a worker running background work.
   package func yield() {
-    guard shared.urgentCount.load(ordering: .relaxed) > 0, let worker = shared.currentWorker else { return }
-    shared.serveUrgent(worker)
+    guard
+      shared.urgentCount.load(ordering: .relaxed) > 0 || shared.urgentRunning.load(ordering: .relaxed) > 0,
+      let worker = shared.currentWorker
+    else { return }
+    shared.giveWay(worker)
   }
 
   /// Whether the calling thread is one of this pool's workers.

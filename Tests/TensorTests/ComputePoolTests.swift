@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 import Tensor
 import Testing
@@ -158,4 +159,23 @@ final class Log: Sendable {
     }
     ended.wait()
   }
+}
+
+@Test func backgroundWorkThatYieldsEndsUnderSteadyUrgentWork() {
+  let pool = ComputePool(workers: 2)
+  defer { pool.shutdown() }
+  let isDone = Atomic<Bool>(false)
+  let urgent = Atomic<Int>(0)
+  // Urgent work that always follows itself until the background work is through.
+  @Sendable func keepBusy() {
+    urgent.wrappingAdd(1, ordering: .relaxed)
+    usleep(500)
+    if !isDone.load(ordering: .relaxed) { pool.submit(.urgent) { keepBusy() } }
+  }
+  pool.submit(.urgent) { keepBusy() }
+  pool.forEach(4, priority: .background) { _ in
+    for _ in 0..<5 { pool.yield() }
+  }
+  isDone.store(true, ordering: .relaxed)
+  #expect(urgent.load(ordering: .relaxed) > 0)
 }

@@ -69,11 +69,11 @@ struct HeldOutAssignment {
     }
   }
 
-  /// In the order of their ranks, bundles are held out that bring the classes nearer to their targets.
+  /// In the order of their ranks, bundles are held out that bring the classes nearer to their targets and hardly past them.
   mutating func placeByRank() {
     for index in bundles.indices where bundles[index].side == nil && leavesTraining(index) {
       let (useful, excess) = effect(index)
-      if useful > excess { place(index, .heldOut) }
+      if useful >= 4 * excess, useful > 0 { place(index, .heldOut) }
     }
   }
 
