@@ -17,6 +17,7 @@ private let comparisons = [
   Comparison(name: "kernels", summary: "the C kernels against the processor's peak") { _, json in
     runKernelBenchmarks(json: json)
   },
+  Comparison(name: "closed-form", summary: "the closed-form heads against scikit-learn", run: runClosedFormBenchmark),
   Comparison(name: "http", summary: "GET /healthz against nginx", run: runHTTPBenchmark),
 ]
 
