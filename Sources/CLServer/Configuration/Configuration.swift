@@ -17,7 +17,7 @@ package struct Configuration: Sendable, Equatable {
   // Learning
   package var head = HeadChoice.closedForm
   package var crossing = 4000
-  package var randomFeatureCount = 4096
+  package var randomFeatureCount = 3000
   package var seed: UInt64 = 1
   package var holdout = 0.2
   package var nearDuplicates = true
