@@ -6,7 +6,8 @@
 FEATURES.f32 holds rows of unit length, float32; row i belongs to class i mod CLASSES. Then, a request a line on
 standard input:
 
-    kernel ROWS            -> KernelRidge on the arc-cosine kernel of the first ROWS; alpha by leave-one-out over the same
+    kernel ROWS            -> KernelRidge on the arc-cosine kernel of the first ROWS; alpha by leave-one-out over the
+    same
                               grid, from one eigendecomposition
     random ROWS FEATURES   -> RidgeClassifierCV (leave-one-out over the same grid) on random ReLU features
 
