@@ -7,8 +7,7 @@ FEATURES.f32 holds rows of unit length, float32; row i belongs to class i mod CL
 standard input:
 
     kernel ROWS            -> KernelRidge on the arc-cosine kernel of the first ROWS; alpha by leave-one-out over the
-    same
-                              grid, from one eigendecomposition
+                              same grid, from one eigendecomposition
     random ROWS FEATURES   -> RidgeClassifierCV (leave-one-out over the same grid) on random ReLU features
 
 and as answer "SECONDS ACCURACY": the time to fit and the leave-one-out accuracy (kernel) or that on the examples.
