@@ -1,3 +1,5 @@
+import Tensor
+
 /// Examples that must stand on one side.
 private struct Bundle {
   var members: [Int] = []
@@ -123,46 +125,30 @@ struct HeldOutAssignment {
     }
   }
 
-  /// Joins items by group, cluster and identical content (union by the smaller index), and sorts the bundles by rank.
+  /// Joins items by group, cluster and identical content, and sorts the bundles by rank.
   private static func bundles(_ items: [HeldOutSplit.Item]) -> [Bundle] {
-    var parent = Array(items.indices)
-    func root(_ index: Int) -> Int {
-      var index = index
-      while parent[index] != index {
-        parent[index] = parent[parent[index]]
-        index = parent[index]
-      }
-      return index
-    }
-    func join(_ a: Int, _ b: Int) {
-      let (a, b) = (root(a), root(b))
-      parent[max(a, b)] = min(a, b)
-    }
+    var sets = DisjointSets(count: items.count)
     var groups: [String: Int] = [:]
     var clusters: [Int: Int] = [:]
     var contents: [[UInt8]: Int] = [:]
     for (index, item) in items.enumerated() {
-      if let group = item.group {
-        if let other = groups[group] { join(other, index) } else { groups[group] = index }
-      }
-      if let cluster = item.cluster {
-        if let other = clusters[cluster] { join(other, index) } else { clusters[cluster] = index }
-      }
-      if let other = contents[item.content] { join(other, index) } else { contents[item.content] = index }
+      if let group = item.group { sets.join(index, withFirstOf: group, in: &groups) }
+      if let cluster = item.cluster { sets.join(index, withFirstOf: cluster, in: &clusters) }
+      sets.join(index, withFirstOf: item.content, in: &contents)
     }
-    var bundles: [Int: Bundle] = [:]
-    for (index, item) in items.enumerated() {
-      var bundle = bundles[root(index)] ?? Bundle()
-      bundle.members.append(index)
-      bundle.counts[item.label, default: 0] += 1
+    var bundles: [Bundle] = []
+    for (index, (item, label)) in zip(items, sets.labels()).enumerated() {
+      if label == bundles.count { bundles.append(Bundle()) }
       let rank = rank(item.content)
-      if bundle.members.count == 1 || isBefore(rank, item.content, bundle.rank, bundle.content) {
-        bundle.rank = rank
-        bundle.content = item.content
+      let isFirst = bundles[label].members.isEmpty
+      if isFirst || isBefore(rank, item.content, bundles[label].rank, bundles[label].content) {
+        bundles[label].rank = rank
+        bundles[label].content = item.content
       }
-      bundles[root(index)] = bundle
+      bundles[label].members.append(index)
+      bundles[label].counts[item.label, default: 0] += 1
     }
-    return bundles.values.sorted { isBefore($0.rank, $0.content, $1.rank, $1.content) }
+    return bundles.sorted { isBefore($0.rank, $0.content, $1.rank, $1.content) }
   }
 
   private static func isBefore(_ a: UInt64, _ contentA: [UInt8], _ b: UInt64, _ contentB: [UInt8]) -> Bool {

@@ -1,5 +1,6 @@
 import CLModels
 package import Storage
+import Tensor
 
 /// The examples that a version is made of, in an order that depends on their content alone, so that the order in which
 /// they were taught leaves no trace.
@@ -50,8 +51,7 @@ package struct TrainingSet: Sendable {
     var groups = DisjointSets(count: training.count)
     var byName: [String: Int] = [:]
     for (index, example) in training.enumerated() {
-      guard let group = example.group else { continue }
-      if let first = byName[group] { groups.join(first, index) } else { byName[group] = index }
+      if let group = example.group { groups.join(index, withFirstOf: group, in: &byName) }
     }
     let fingerprints = training.map { $0.fingerprint.flatMap { NearDuplicateFingerprint(encoded: $0) } }
     for members in Dictionary(grouping: training.indices, by: { training[$0].classID }).values {

@@ -1,5 +1,6 @@
 import CLModels
 package import Storage
+import Tensor
 
 /// Decides which of a request's examples are held out, with what is stored already in mind.
 package struct HeldOutSplitter: Sendable {
@@ -126,9 +127,7 @@ extension HeldOutSplitter {
     var sets = DisjointSets(count: stored.count + examples.count)
     let contents = stored.map(\.sha256) + examples.map(\.sha256)
     var first: [[UInt8]: Int] = [:]
-    for (index, content) in contents.enumerated() {
-      if let same = first[content] { sets.join(same, index) } else { first[content] = index }
-    }
+    for (index, content) in contents.enumerated() { sets.join(index, withFirstOf: content, in: &first) }
     guard findsNearDuplicates else { return sets.labels() }
     let known = stored.map { $0.fingerprint.flatMap { NearDuplicateFingerprint(encoded: $0) } }
     for (position, example) in examples.enumerated() {

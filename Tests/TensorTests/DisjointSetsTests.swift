@@ -1,4 +1,4 @@
-import CLServer
+import Tensor
 import Testing
 
 @Test func itemsThatWereNeverJoinedStandAlone() {
@@ -20,4 +20,11 @@ import Testing
   var sets = DisjointSets(count: 2)
   sets.join(1, 1)
   #expect(sets.isDiscrete)
+}
+
+@Test func itemsWithAKeyInCommonAreJoined() {
+  var sets = DisjointSets(count: 4)
+  var first: [String: Int] = [:]
+  for (item, key) in ["a", "b", "a", "a"].enumerated() { sets.join(item, withFirstOf: key, in: &first) }
+  #expect(sets.labels() == [0, 1, 0, 0])
 }

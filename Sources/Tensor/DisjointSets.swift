@@ -20,6 +20,7 @@ package struct DisjointSets: Sendable {
     return item
   }
 
+  /// Makes the sets of two items one.
   package mutating func join(_ one: Int, _ other: Int) {
     let (a, b) = (root(one), root(other))
     guard a != b else { return }
@@ -27,6 +28,11 @@ package struct DisjointSets: Sendable {
     let (large, small) = sizes[a] >= sizes[b] ? (a, b) : (b, a)
     parents[small] = large
     sizes[large] += sizes[small]
+  }
+
+  /// Joins an item with the first that had this key, which `first` remembers.
+  package mutating func join<Key: Hashable>(_ item: Int, withFirstOf key: Key, in first: inout [Key: Int]) {
+    if let other = first[key] { join(other, item) } else { first[key] = item }
   }
 
   /// A number for each item, equal within a set, from 0 in the order of the items.
