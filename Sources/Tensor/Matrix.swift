@@ -45,6 +45,15 @@ package struct Matrix<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
     storage[index * columns..<(index + 1) * columns]
   }
 
+  /// The column of a row's largest number, the first of equals.
+  @inlinable
+  package func columnOfLargest(inRow index: Int) -> Int {
+    let numbers = row(index)
+    var best = numbers.startIndex
+    for candidate in numbers.indices where numbers[candidate] > numbers[best] { best = candidate }
+    return best - numbers.startIndex
+  }
+
   /// The rows at `indices`, in that order; an index may come twice.
   @inlinable
   package func selectingRows(_ indices: some Sequence<Int>) -> Matrix {

@@ -12,6 +12,11 @@ import Testing
     #expect(matrix.selectingRows([1, 0, 1]).storage == [4, 5, 6, 1, 2, 3, 4, 5, 6])
   }
 
+  @Test func theFirstOfTheLargestNumbersOfARowIsFound() {
+    let matrix = Matrix<Float>([[-3, -1, -2], [0, 5, 5], [1, 1, 1], [-.infinity, -.infinity, 0]])
+    #expect((0..<4).map { matrix.columnOfLargest(inRow: $0) } == [1, 1, 0, 2])
+  }
+
   @Test func aMatrixWithoutRowsIsAllowed() {
     let matrix = Matrix<Double>([])
     #expect(matrix.rows == 0 && matrix.columns == 0 && matrix.storage.isEmpty)

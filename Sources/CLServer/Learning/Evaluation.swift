@@ -4,16 +4,25 @@ package import Tensor
 
 /// Counts right answers by task and by class, on the held-out examples and on those left out one at a time.
 package struct Evaluation: Sendable {
-  private struct Tally {
+  private struct Answers {
     var correct = 0
     var total = 0
-    var leaveOneOutCorrect = 0
-    var leaveOneOutTotal = 0
+
+    mutating func add(_ isRight: Bool) {
+      total += 1
+      if isRight { correct += 1 }
+    }
+  }
+
+  private struct Tally {
+    var heldOut = Answers()
+    var leftOut = Answers()
 
     var counts: Counts {
       Counts(
-        correct: correct, total: total, leaveOneOutCorrect: leaveOneOutTotal > 0 ? leaveOneOutCorrect : nil,
-        leaveOneOutTotal: leaveOneOutTotal > 0 ? leaveOneOutTotal : nil)
+        correct: heldOut.correct, total: heldOut.total,
+        leaveOneOutCorrect: leftOut.total > 0 ? leftOut.correct : nil,
+        leaveOneOutTotal: leftOut.total > 0 ? leftOut.total : nil)
     }
   }
 
@@ -28,40 +37,26 @@ package struct Evaluation: Sendable {
     for example in set.training + set.heldOut { byTask[example.taskID] = byTask[example.taskID] ?? Tally() }
     for known in set.classes { byClass[known.id] = Tally() }
 
+    func count(
+      _ example: ExampleRecord, _ scores: Matrix<Float>, row: Int, as answers: WritableKeyPath<Tally, Answers>
+    ) {
+      let isRight = set.classes[scores.columnOfLargest(inRow: row)].id == example.classID
+      byTask[example.taskID, default: Tally()][keyPath: answers].add(isRight)
+      byClass[example.classID, default: Tally()][keyPath: answers].add(isRight)
+    }
     if !set.heldOut.isEmpty {
       let scores = fitted.head.scores(heldOutFeatures)
-      for (row, example) in set.heldOut.enumerated() {
-        let isRight = set.classes[Self.best(scores.row(row))].id == example.classID
-        byTask[example.taskID, default: Tally()].total += 1
-        byClass[example.classID, default: Tally()].total += 1
-        if isRight {
-          byTask[example.taskID, default: Tally()].correct += 1
-          byClass[example.classID, default: Tally()].correct += 1
-        }
-      }
+      for (row, example) in set.heldOut.enumerated() { count(example, scores, row: row, as: \.heldOut) }
     }
     if let scores = fitted.leaveOneOutScores {
       // An example that is alone in its class cannot be right without it: it tells nothing.
       for (row, (example, counts)) in zip(set.training, set.canBeLeftOut).enumerated() where counts {
-        let isRight = set.classes[Self.best(scores.row(row))].id == example.classID
-        byTask[example.taskID, default: Tally()].leaveOneOutTotal += 1
-        byClass[example.classID, default: Tally()].leaveOneOutTotal += 1
-        if isRight {
-          byTask[example.taskID, default: Tally()].leaveOneOutCorrect += 1
-          byClass[example.classID, default: Tally()].leaveOneOutCorrect += 1
-        }
+        count(example, scores, row: row, as: \.leftOut)
       }
     }
     tasks = byTask.sorted { $0.key < $1.key }.map { id, tally in
-      (id, tally.counts, tally.total == 0 ? "no held-out examples" : nil)
+      (id, tally.counts, tally.heldOut.total == 0 ? "no held-out examples" : nil)
     }
     classes = byClass.sorted { $0.key < $1.key }.map { ($0.key, $0.value.counts) }
-  }
-
-  /// Index of the largest score, the first of equals.
-  private static func best(_ scores: ArraySlice<Float>) -> Int {
-    var best = scores.startIndex
-    for index in scores.indices where scores[index] > scores[best] { best = index }
-    return best - scores.startIndex
   }
 }

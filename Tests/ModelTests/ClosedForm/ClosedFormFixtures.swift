@@ -113,10 +113,7 @@ func largestDifference(_ a: Matrix<Float>, _ b: Matrix<Float>) -> Float {
 
 /// Each row's highest column.
 func answers(_ scores: Matrix<Float>) -> [Int] {
-  (0..<scores.rows).map { row in
-    let values = scores.row(row)
-    return values.indices.max { values[$0] < values[$1] }.map { $0 - values.startIndex } ?? 0
-  }
+  (0..<scores.rows).map { scores.columnOfLargest(inRow: $0) }
 }
 
 func accuracy(_ scores: Matrix<Float>, _ labels: [Int]) -> Double {

@@ -1,5 +1,4 @@
 import CLModels
-import Tensor
 import Testing
 
 private func cell(_ correct: Int, _ total: Int) -> AccuracyMatrix.Cell { Proportion(correct: correct, total: total) }
@@ -103,13 +102,5 @@ private func equal(_ a: Double?, _ b: Double) -> Bool { a.map { abs($0 - b) < 1e
       if AccuracyMatrix(rows: rows).average.interval?.contains(mean) == true { covered += 1 }
     }
     #expect(covered > 1_860 && covered < 1_990)
-  }
-
-  @Test func leaveOneOutAccuracyCountsByClassAndTask() {
-    let accuracy = LeaveOneOutAccuracy(
-      scores: Matrix([[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 0], [0, 0.1, 0.2]]), labels: [0, 0, 1, 2, 2])
-    #expect(accuracy.classes == [cell(1, 2), cell(1, 1), cell(1, 2)])
-    #expect(accuracy.overall == cell(3, 5))
-    #expect(accuracy.tasks(taskOfClass: [0, 0, 1], taskCount: 2) == [cell(2, 3), cell(1, 2)])
   }
 }
