@@ -59,7 +59,7 @@ func methodsOfAPathAreTold(method: String, target: String, status: Int, allow: S
 
 @Test(arguments: [
   ("127.0.0.1:8080", "127.0.0.1", 8080, true), ("[::1]:0", "::1", 0, true), ("localhost:1", "localhost", 1, true),
-  ("0.0.0.0:80", "0.0.0.0", 80, false), ("[::]:80", "::", 80, false),
+  ("0.0.0.0:80", "0.0.0.0", 80, false), ("[::]:80", "::", 80, false), ("127.9.9.9:65535", "127.9.9.9", 65535, true),
 ])
 func addressIsParsed(text: String, host: String, port: UInt16, isLoopback: Bool) {
   let address = HTTPAddress(text)
@@ -68,7 +68,11 @@ func addressIsParsed(text: String, host: String, port: UInt16, isLoopback: Bool)
   #expect(address?.description == text)
 }
 
-@Test(arguments: ["", "8080", "127.0.0.1", "::1:80", "[::1]", "127.0.0.1:65536", "example.org:80", "1.2.3:4", "[x]:1"])
+@Test(arguments: [
+  "", "8080", ":8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:+1", "::1:80", "[::1]",
+  "[::1:80", "::1]:80", "[127.0.0.1]:80", "[x]:1", "[fe80::1%eth0]:80", "example.org:80", "127.evil.com:80",
+  "127.0.0.1.example:1", "1.2.3:4", "a b:1", "127.0.0.1\0x:1",
+])
 func badAddressIsRefused(text: String) {
   #expect(HTTPAddress(text) == nil)
 }

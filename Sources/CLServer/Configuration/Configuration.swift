@@ -1,9 +1,11 @@
+package import HTTP
+
 /// Everything that can be set. The values here are the defaults; `Setting.all` says how each is named, checked and described.
 ///
 /// Counts are items, sizes are bytes, times are seconds unless the name says otherwise.
 package struct Configuration: Sendable, Equatable {
   // Where
-  package var listen = ListenAddress(host: "127.0.0.1", port: 8080)
+  package var listen = HTTPAddress(host: "127.0.0.1", port: 8080)
   package var state = "var/state"
   package var backbone = "var/backbones/clip-vit-b-16"
 

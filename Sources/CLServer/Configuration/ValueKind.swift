@@ -1,3 +1,5 @@
+package import HTTP
+
 /// A value after reading, before it is put into its typed field.
 package enum SettingValue: Sendable, Equatable {
   case integer(Int)
@@ -5,7 +7,7 @@ package enum SettingValue: Sendable, Equatable {
   case number(Double)
   case text(String)
   case flag(Bool)
-  case address(ListenAddress)
+  case address(HTTPAddress)
 }
 
 /// What a setting takes, with its range.
@@ -32,7 +34,7 @@ package enum ValueKind: Sendable {
     case .onOff: Self.switches[text].map { .success(.flag($0)) } ?? refused
     case .choice(let names): names.contains(text) ? .success(.text(text)) : refused
     case .path: text.isEmpty || text.utf8.contains(0) ? refused : .success(.text(text))
-    case .address: ListenAddress(text).map { .success(.address($0)) } ?? refused
+    case .address: HTTPAddress(text).map { .success(.address($0)) } ?? refused
     }
   }
 
@@ -62,7 +64,8 @@ package enum ValueKind: Sendable {
     case .onOff: "`on` or `off`"
     case .choice(let names): "one of " + names.map { "`\($0)`" }.joined(separator: ", ")
     case .path: "a path"
-    case .address: "an address as HOST:PORT, an IPv6 host in brackets, a port from 0 to 65535"
+    case .address:
+      "an address as HOST:PORT, the host numeric or `localhost`, an IPv6 one in brackets, a port from 0 to 65535"
     }
   }
 

@@ -26,7 +26,7 @@ extension Configuration {
   }
 
   package var httpConfiguration: HTTPServerConfiguration {
-    var http = HTTPServerConfiguration(address: HTTPAddress(host: listen.host, port: UInt16(listen.port)))
+    var http = HTTPServerConfiguration(address: listen)
     http.reactors = max(1, reactors)
     http.maximumConnections = maximumConnections
     http.headerBytes = headerBytes

@@ -99,7 +99,8 @@ private struct DaemonParts {
     learning.start()
     lifecycle.run()
     Maintenance(store: store, events: events, configuration: configuration).start()
-    let address = HTTPAddress(host: configuration.listen.host, port: server.port)
+    var address = configuration.listen
+    address.port = server.port
     // Scripts read this line to learn the port.
     print("clserver \(Version.current) serves on http://\(address)")
     fflush(nil)

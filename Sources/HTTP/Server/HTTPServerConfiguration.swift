@@ -1,35 +1,3 @@
-/// Where a server listens.
-package struct HTTPAddress: Sendable, Equatable, CustomStringConvertible {
-  /// A numeric IPv4 or IPv6 address without brackets, or `localhost`, which means 127.0.0.1.
-  package var host: String
-  /// 0 lets the kernel choose.
-  package var port: UInt16
-
-  package init(host: String, port: UInt16) {
-    self.host = host
-    self.port = port
-  }
-
-  /// Parses `127.0.0.1:8080`, `localhost:8080` or `[::1]:8080`; nil for anything else.
-  package init?(_ text: String) {
-    guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
-    var host = text[..<colon]
-    if host.hasPrefix("[") {
-      guard host.hasSuffix("]") else { return nil }
-      host = host.dropFirst().dropLast()
-    } else if host.contains(":") {
-      return nil
-    }
-    guard SocketAddress(host: String(host), port: port) != nil else { return nil }
-    self.init(host: String(host), port: port)
-  }
-
-  /// Whether only programs on this machine can connect.
-  package var isLoopback: Bool { SocketAddress(host: host, port: port)?.isLoopback ?? false }
-
-  package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
-}
-
 /// Every limit and deadline of the server. The name of a setting in a problem document is the property's name in snake
 /// case.
 package struct HTTPServerConfiguration: Sendable {

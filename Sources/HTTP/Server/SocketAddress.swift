@@ -10,6 +10,8 @@ struct SocketAddress: Sendable {
 
   /// Nil unless the host is numeric or `localhost`.
   init?(host: String, port: UInt16) {
+    // A C string would end at a zero byte.
+    guard !host.utf8.contains(0) else { return nil }
     var storage = sockaddr_storage()
     let name = host == "localhost" ? "127.0.0.1" : host
     let valid = withUnsafeMutablePointer(to: &storage) { pointer in

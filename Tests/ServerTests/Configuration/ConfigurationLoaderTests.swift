@@ -1,4 +1,5 @@
 import CLServer
+import HTTP
 import Testing
 
 /// Loads with a file named `c.conf` of that text, where one is given.
@@ -54,7 +55,7 @@ private func refusal(
   let file =
     "# all\n\n  listen=[::1]:9000   # here\r\nstate = /srv/a#b dir\nnear_duplicates = off\ntask_body_bytes = 64 MiB"
   let configuration = try load(file: file)
-  #expect(configuration.listen == ListenAddress(host: "::1", port: 9000))
+  #expect(configuration.listen == HTTPAddress(host: "::1", port: 9000))
   #expect(configuration.state == "/srv/a#b dir")
   #expect(!configuration.nearDuplicates)
   #expect(configuration.taskBodyBytes == 64 << 20)
@@ -75,8 +76,8 @@ private func refusal(
   (["--near-duplicates", "1"], "--near-duplicates: `near_duplicates` cannot be `1`: it must be `on` or `off`"),
   (
     ["--listen", "8080\u{1B}[31m"],
-    "--listen: `listen` cannot be `8080\\u{1b}[31m`: it must be an address as HOST:PORT, an IPv6 host in brackets, "
-      + "a port from 0 to 65535"
+    "--listen: `listen` cannot be `8080\\u{1b}[31m`: it must be an address as HOST:PORT, the host numeric or "
+      + "`localhost`, an IPv6 one in brackets, a port from 0 to 65535"
   ),
   (
     ["--header-bytes", "1 PiB"],

@@ -69,25 +69,6 @@ private func other(than setting: Setting) -> String {
 }
 
 @Test(arguments: [
-  ("127.0.0.1:8080", "127.0.0.1", 8080, true), ("[::1]:0", "::1", 0, true), ("localhost:1", "localhost", 1, true),
-  ("0.0.0.0:80", "0.0.0.0", 80, false), ("127.evil.com:80", "127.evil.com", 80, false),
-  ("[fe80::1%eth0]:65535", "fe80::1%eth0", 65535, false), ("127.0.0.1.example:1", "127.0.0.1.example", 1, false),
-])
-func anAddressIsHostAndPort(_ text: String, _ host: String, _ port: Int, _ loopback: Bool) {
-  let address = ListenAddress(text)
-  #expect(address == ListenAddress(host: host, port: port))
-  #expect(address?.isLoopback == loopback)
-  #expect(address?.description == text)
-}
-
-@Test(arguments: [
-  "", "8080", ":8080", "host:", "host:65536", "host:-1", "host:+1", "::1:80", "[::1]", "[host]:80", "a b:1",
-])
-func aBrokenAddressIsRefused(_ text: String) {
-  #expect(ListenAddress(text) == nil)
-}
-
-@Test(arguments: [
   ("0", 0), ("17", 17), ("1KiB", 1024), ("3 MiB", 3 << 20), ("2GiB", 2 << 30), ("5 B", 5),
 ])
 func aSizeHasAUnit(_ text: String, _ bytes: Int) {
