@@ -34,16 +34,17 @@ let package = Package(
     .target(name: "CLinux"),
     .target(name: "CKernels", cSettings: kernelFlags, linkerSettings: [.linkedLibrary("m")]),
 
+    .target(name: "JSONTree", swiftSettings: strict),
     .target(name: "Tensor", dependencies: ["CKernels", "CLinux"], swiftSettings: strict),
     .target(
       name: "CLModels",
-      dependencies: ["CKernels", "Tensor", "CTurboJPEG", "CPNG", "CWebP"],
+      dependencies: ["CKernels", "JSONTree", "Tensor", "CTurboJPEG", "CPNG", "CWebP"],
       swiftSettings: strict),
-    .target(name: "HTTP", dependencies: ["CLinux"], swiftSettings: strict),
+    .target(name: "HTTP", dependencies: ["CLinux", "JSONTree"], swiftSettings: strict),
     .target(name: "Storage", dependencies: ["CSQLite"], swiftSettings: strict),
     .executableTarget(
       name: "CLServer",
-      dependencies: ["CLModels", "HTTP", "Storage", "Tensor", "CArchive", "CCurl", "CLinux", "CKernels"],
+      dependencies: ["CLModels", "HTTP", "JSONTree", "Storage", "Tensor", "CArchive", "CCurl", "CLinux", "CKernels"],
       // The description that /openapi.yaml serves: a link to the one at the top.
       resources: [.embedInCode("openapi.yaml")],
       swiftSettings: strict),
@@ -55,14 +56,15 @@ let package = Package(
       swiftSettings: strict),
 
     .testTarget(name: "KernelTests", dependencies: ["CKernels"], swiftSettings: strict),
+    .testTarget(name: "JSONTreeTests", dependencies: ["JSONTree"], swiftSettings: strict),
     .testTarget(name: "TensorTests", dependencies: ["Tensor", "CKernels"], swiftSettings: strict),
     .testTarget(
       name: "ModelTests", dependencies: ["CLModels", "Tensor", "CKernels"], exclude: ["Golden"],
       swiftSettings: strict),
-    .testTarget(name: "HTTPTests", dependencies: ["HTTP", "CLinux"], swiftSettings: strict),
+    .testTarget(name: "HTTPTests", dependencies: ["HTTP", "JSONTree", "CLinux"], swiftSettings: strict),
     .testTarget(name: "StorageTests", dependencies: ["Storage", "CSQLite"], swiftSettings: strict),
     .testTarget(
-      name: "ServerTests", dependencies: ["CLServer", "CLModels", "HTTP", "Storage", "Tensor", "CArchive"],
+      name: "ServerTests", dependencies: ["CLServer", "CLModels", "HTTP", "JSONTree", "Storage", "Tensor", "CArchive"],
       swiftSettings: strict),
   ],
   cLanguageStandard: .c17

@@ -1,4 +1,5 @@
 import HTTP
+import JSONTree
 import Testing
 
 private func answer(_ text: String, routes: (inout Router) -> Void) -> (output: String, handled: HTTPRequest?) {

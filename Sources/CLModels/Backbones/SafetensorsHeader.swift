@@ -1,3 +1,5 @@
+import JSONTree
+
 /// What a safetensors file holds, read from its header and checked against the file.
 ///
 /// The format: 8 bytes with the header's length (little-endian), a JSON header, then the tensors' bytes. Checked: the
@@ -60,9 +62,9 @@ package struct SafetensorsHeader: Equatable, Sendable {
     // The format wants the object to begin at once; spaces may only follow it.
     guard length > 0, file[8] == UInt8(ascii: "{") else { throw .malformedHeader("it does not begin with {") }
 
-    let document: JSONValue
+    let document: JSON
     do throws(JSONError) {
-      document = try JSONParser.parse(UnsafeRawBufferPointer(rebasing: file[8..<dataStart]))
+      document = try JSON.parse(UnsafeRawBufferPointer(rebasing: file[8..<dataStart]))
     } catch {
       switch error {
       case .malformed(let reason, let offset): throw .malformedHeader("\(reason) at byte \(offset)")
@@ -70,33 +72,33 @@ package struct SafetensorsHeader: Equatable, Sendable {
       }
     }
     var tensors: [String: Tensor] = [:]
-    for member in document.members ?? [] {
-      if member.name == "__metadata__" {
-        try Self.checkMetadata(member.value)
+    // In order, so that a file with several faults is always refused for the same one.
+    for (name, value) in (document.object ?? [:]).sorted(by: { $0.key < $1.key }) {
+      if name == "__metadata__" {
+        try Self.checkMetadata(value)
       } else {
-        tensors[member.name] = try Self.tensor(member, dataStart: dataStart, fileSize: file.count)
+        tensors[name] = try Self.tensor(name, value, dataStart: dataStart, fileSize: file.count)
       }
     }
     try Self.checkCover(tensors, dataStart: dataStart, fileSize: file.count)
     self.tensors = tensors
   }
 
-  private static func checkMetadata(_ value: JSONValue) throws(SafetensorsError) {
-    guard let members = value.members, members.allSatisfy({ $0.value.string != nil }) else {
+  private static func checkMetadata(_ value: JSON) throws(SafetensorsError) {
+    guard let members = value.object, members.values.allSatisfy({ $0.text != nil }) else {
       throw .malformedHeader("__metadata__ is not a map of texts")
     }
   }
 
   private static func tensor(
-    _ member: JSONValue.Member, dataStart: Int, fileSize: Int
+    _ name: String, _ value: JSON, dataStart: Int, fileSize: Int
   ) throws(SafetensorsError) -> Tensor {
-    let name = member.name
     // Weights have plain names. Others could only look like one that is meant.
     guard !name.isEmpty, name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
       throw .malformedHeader("a tensor's name is not printable ASCII")
     }
-    guard let fields = member.value.members, fields.count == 3, let typeName = member.value["dtype"]?.string,
-      let sides = member.value["shape"]?.array, let offsets = member.value["data_offsets"]?.array, offsets.count == 2
+    guard value.object?.count == 3, let typeName = value["dtype"].text, let sides = value["shape"].array,
+      let offsets = value["data_offsets"].array, offsets.count == 2
     else { throw .malformedHeader("tensor \(name) needs dtype, shape and data_offsets, and nothing else") }
     guard let type = ElementType(rawValue: typeName) else { throw .unknownType(tensor: name, type: typeName) }
 

@@ -1,4 +1,5 @@
 internal import CKernels
+import JSONTree
 
 /// What `config.json` says that the tensors' shapes do not.
 ///
@@ -23,19 +24,19 @@ struct VisionTransformerConfiguration: Equatable {
 
   init(json: [UInt8], scheme: NamingScheme) throws(BackboneError) {
     let document = try Self.parse(json)
-    let settings = document["vision_config"] ?? document
-    let arguments = document["model_args"]
-    let pretrained = document["pretrained_cfg"]
-    let architecture = document["architecture"]?.string ?? ""
+    let settings = document["vision_config"].map { $0.object ?? [:] } ?? document
+    let arguments = document["model_args"]?.object
+    let pretrained = document["pretrained_cfg"]?.object
+    let architecture = document["architecture"]?.text ?? ""
     let isCLIP = scheme.library == NamingScheme.clip.library || architecture.contains("clip")
 
-    name = document["name"]?.string ?? document["_name_or_path"]?.string ?? architecture
+    name = document["name"]?.text ?? document["_name_or_path"]?.text ?? architecture
     if name.isEmpty { name = scheme.library }
     heads = try Self.positive(settings["num_attention_heads"] ?? arguments?["num_heads"], "num_attention_heads")
     imageSize = try Self.positive(
       settings["image_size"] ?? arguments?["img_size"] ?? pretrained?["input_size"]?.array?.last, "image_size")
 
-    switch settings["hidden_act"]?.string {
+    switch settings["hidden_act"]?.text {
     case "quick_gelu": activation = CK_EPILOGUE_QUICK_GELU
     case "gelu": activation = CK_EPILOGUE_GELU
     case nil:
@@ -49,7 +50,7 @@ struct VisionTransformerConfiguration: Equatable {
     } else {
       epsilon = isCLIP ? 1e-5 : scheme.library == NamingScheme.vit.library ? 1e-12 : 1e-6
     }
-    if let pool = (arguments?["global_pool"] ?? document["global_pool"])?.string, pool != "token", pool != "" {
+    if let pool = (arguments?["global_pool"] ?? document["global_pool"])?.text, pool != "token", pool != "" {
       throw .unsupported("its features are pooled by \(pool)")
     }
 
@@ -73,11 +74,11 @@ struct VisionTransformerConfiguration: Equatable {
     return [1152, 1280, 1408].contains(width) ? 16 : max(1, width / 64)
   }
 
-  private static func parse(_ json: [UInt8]) throws(BackboneError) -> JSONValue {
+  private static func parse(_ json: [UInt8]) throws(BackboneError) -> [String: JSON] {
     do throws(JSONError) {
-      let document = try json.withBytes { bytes throws(JSONError) in try JSONParser.parse(bytes) }
-      guard document.members != nil else { throw JSONError.malformed("not an object", offset: 0) }
-      return document
+      let document = try json.withBytes { bytes throws(JSONError) in try JSON.parse(bytes) }
+      guard let members = document.object else { throw JSONError.malformed("not an object", offset: 0) }
+      return members
     } catch {
       switch error {
       case .malformed(let reason, let offset): throw .configuration("\(reason) at byte \(offset)")
@@ -86,13 +87,13 @@ struct VisionTransformerConfiguration: Equatable {
     }
   }
 
-  private static func positive(_ value: JSONValue?, _ name: String) throws(BackboneError) -> Int? {
+  private static func positive(_ value: JSON?, _ name: String) throws(BackboneError) -> Int? {
     guard let value, value != .null else { return nil }
     guard let number = value.integer, (1...1 << 20).contains(number) else { throw .configuration("bad \(name)") }
     return number
   }
 
-  private static func channels(_ value: JSONValue?, _ name: String) throws(BackboneError) -> [Float]? {
+  private static func channels(_ value: JSON?, _ name: String) throws(BackboneError) -> [Float]? {
     guard let value, value != .null else { return nil }
     guard let items = value.array, items.count == 3 else { throw .configuration("\(name) needs three numbers") }
     var numbers: [Float] = []

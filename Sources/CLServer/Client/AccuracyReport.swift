@@ -1,6 +1,8 @@
+package import JSONTree
+
 /// `GET /accuracy` for people: the matrix R (accuracy on task j after task i) and what follows from it.
 package enum AccuracyReport {
-  package static func text(_ answer: JSONValue) -> String {
+  package static func text(_ answer: JSON) -> String {
     let tasks = answer["tasks"].array ?? []
     let rows = answer["matrix"].array ?? []
     if tasks.isEmpty || rows.isEmpty { return "nothing measured yet" }
@@ -17,7 +19,7 @@ package enum AccuracyReport {
     return lines.joined(separator: "\n")
   }
 
-  private static func matrix(_ names: [String], _ answer: JSONValue) -> String {
+  private static func matrix(_ names: [String], _ answer: JSON) -> String {
     var table = TextTable(
       header: ["AFTER"] + names.map(TextEscaping.withoutControls), rightAligned: Set(1...names.count))
     for (i, row) in (answer["matrix"].array ?? []).enumerated() {
@@ -31,7 +33,7 @@ package enum AccuracyReport {
     return table.text
   }
 
-  private static func lastRow(_ names: [String], _ answer: JSONValue, _ row: Int) -> String {
+  private static func lastRow(_ names: [String], _ answer: JSON, _ row: Int) -> String {
     var table = TextTable(header: ["TASK", "ACCURACY", "N", "95 % INTERVAL"], rightAligned: [1, 2])
     for (j, name) in names.enumerated() {
       let count = answer["counts"][row][j].integer.map(String.init) ?? "-"
@@ -41,7 +43,7 @@ package enum AccuracyReport {
     return table.text
   }
 
-  private static func summary(_ answer: JSONValue) -> String {
+  private static func summary(_ answer: JSON) -> String {
     var table = TextTable(header: ["MEASURE", "VALUE", "95 % INTERVAL"], rightAligned: [1])
     let shares = [("average accuracy", "average"), ("average incremental accuracy", "average_incremental")]
     let differences = [("forgetting", "forgetting"), ("backward transfer", "backward_transfer")]
@@ -58,7 +60,7 @@ package enum AccuracyReport {
   }
 
   /// Takes `[low, high]` or `{"low", "high"}`; a dash for anything else.
-  private static func interval(_ value: JSONValue, _ figure: (Double?) -> String) -> String {
+  private static func interval(_ value: JSON, _ figure: (Double?) -> String) -> String {
     guard let low = value[0].double ?? value["low"].double, let high = value[1].double ?? value["high"].double
     else { return "-" }
     return "\(figure(low)) to \(figure(high))"

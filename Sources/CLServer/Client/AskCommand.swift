@@ -1,4 +1,5 @@
 import Glibc
+package import JSONTree
 
 /// `clserver ask FILE...`: what the files show.
 package struct AskCommand {
@@ -57,7 +58,7 @@ package struct AskCommand {
 
   /// Tells whether any file failed.
   private func show(_ body: [UInt8], _ files: [String], ranking: Bool) -> Bool {
-    let answer = JSONValue.parse(body) ?? .null
+    let answer = JSON.parse(body) ?? .null
     let predictions = answer["predictions"].array ?? [answer]
     var failed = false
     for (index, file) in files.enumerated() {
@@ -71,7 +72,7 @@ package struct AskCommand {
   /// `FILE: LABEL 91.2 %`.
   ///
   /// - Parameter ranking: whether the classes after the first follow in parentheses.
-  package static func line(_ file: String, _ prediction: JSONValue, ranking: Bool) -> String {
+  package static func line(_ file: String, _ prediction: JSON, ranking: Bool) -> String {
     let name = TextEscaping.withoutControls(file)
     if let reason = prediction["error"].plain ?? prediction["error"]["detail"].plain {
       return "\(name): \(TextEscaping.withoutControls(reason))"

@@ -1,3 +1,5 @@
+import JSONTree
+
 /// Why a client command failed; decides its exit code.
 package enum ClientError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The server answered with an error.
@@ -40,7 +42,7 @@ package struct ProblemReport: Sendable, Equatable {
 
   /// Takes what is there; a body that is no problem document gives an empty report.
   package init(_ body: [UInt8]) {
-    let document = JSONValue.parse(body)?.object ?? [:]
+    let document = JSON.parse(body)?.object ?? [:]
     title = document["title"]?.text
     detail = document["detail"]?.text
     let known: Set = ["title", "detail", "status", "type", "instance"]

@@ -1,3 +1,5 @@
+import JSONTree
+
 /// Runs client commands and turns their failures into exit codes.
 package enum ClientRunner {
   package static func run(
@@ -39,7 +41,7 @@ package enum ClientRunner {
     return Program.ExitCode.success
   }
 
-  private static func show(_ body: [UInt8], _ json: Bool, _ output: ClientOutput, as text: (JSONValue) -> String) {
-    if json { output.printRaw(body) } else { output.print(text(JSONValue.parse(body) ?? .null)) }
+  private static func show(_ body: [UInt8], _ json: Bool, _ output: ClientOutput, as text: (JSON) -> String) {
+    if json { output.printRaw(body) } else { output.print(text(JSON.parse(body) ?? .null)) }
   }
 }

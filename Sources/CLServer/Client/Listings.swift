@@ -1,7 +1,9 @@
+package import JSONTree
+
 /// `GET /tasks` and `GET /classes` as tables. A member that is not there is a dash.
 package enum Listings {
   /// Takes a list, or an object whose member `tasks` is one.
-  package static func tasks(_ answer: JSONValue) -> String {
+  package static func tasks(_ answer: JSON) -> String {
     let tasks = answer.array ?? answer["tasks"].array ?? []
     if tasks.isEmpty { return "no tasks yet; `clserver teach NAME DIR` adds one" }
     var table = TextTable(
@@ -19,7 +21,7 @@ package enum Listings {
   }
 
   /// Takes a list, or an object whose member `classes` is one.
-  package static func classes(_ answer: JSONValue) -> String {
+  package static func classes(_ answer: JSON) -> String {
     let classes = answer.array ?? answer["classes"].array ?? []
     if classes.isEmpty { return "no classes yet; `clserver teach NAME DIR` adds some" }
     var table = TextTable(header: ["ID", "NAME", "TASK", "EXAMPLES", "HELD OUT"], rightAligned: [0, 2, 3, 4])
@@ -30,5 +32,5 @@ package enum Listings {
     return table.text
   }
 
-  private static func cell(_ value: JSONValue) -> String { value.plain ?? "-" }
+  private static func cell(_ value: JSON) -> String { value.plain ?? "-" }
 }

@@ -1,4 +1,5 @@
 import Glibc
+package import JSONTree
 
 /// `clserver teach NAME DIR`: packs the folder, sends it, follows the task and says how well it was learned.
 package struct TeachCommand {
@@ -15,7 +16,7 @@ package struct TeachCommand {
     var bar = ProgressBar(output)
     defer { bar.finish() }
     let body = try upload(request, &bar)
-    guard let task = JSONValue.parse(body), let id = task["id"].integer else {
+    guard let task = JSON.parse(body), let id = task["id"].integer else {
       throw .unexpectedAnswer("a task without an id")
     }
     if request.wait == .none {
@@ -55,12 +56,12 @@ package struct TeachCommand {
 
   private func follow(
     _ id: Int, until wait: TeachRequest.Wait, _ bar: inout ProgressBar
-  ) throws(ClientError) -> (task: JSONValue, body: [UInt8]) {
+  ) throws(ClientError) -> (task: JSON, body: [UInt8]) {
     var silence = 0.0
     while true {
       do {
         let body = try client.send("GET", "/tasks/\(id)")
-        let task = JSONValue.parse(body) ?? .null
+        let task = JSON.parse(body) ?? .null
         if TeachCommand.isOver(task, wait) { return (task, body) }
         silence = 0
         show(task, &bar)
@@ -72,7 +73,7 @@ package struct TeachCommand {
     }
   }
 
-  private func show(_ task: JSONValue, _ bar: inout ProgressBar) {
+  private func show(_ task: JSON, _ bar: inout ProgressBar) {
     let progress = task["progress"]
     guard let total = progress["total"].integer, total > 0 else { return }
     let phase = TextEscaping.withoutControls(progress["phase"].plain ?? task["state"].plain ?? "working")
@@ -81,12 +82,12 @@ package struct TeachCommand {
   }
 
   /// Whether there is nothing more to wait for.
-  package static func isOver(_ task: JSONValue, _ wait: TeachRequest.Wait) -> Bool {
+  package static func isOver(_ task: JSON, _ wait: TeachRequest.Wait) -> Bool {
     let state = task["state"].text ?? ""
     return ["ready", "failed", "cancelled"].contains(state) || (wait == .serving && task["serving"].isTrue)
   }
 
-  private func report(_ task: JSONValue, raw: [UInt8], id: Int) throws(ClientError) {
+  private func report(_ task: JSON, raw: [UInt8], id: Int) throws(ClientError) {
     if json { output.printRaw(raw) }
     for item in task["rejected"].array ?? [] {
       let name = item["name"].plain ?? item["index"].plain ?? "?"
@@ -111,7 +112,7 @@ package struct TeachCommand {
 
   /// The task's own accuracy and the average, from `GET /accuracy`; nil when the task was not measured.
   package static func accuracyLine(_ body: [UInt8], id: Int) -> String? {
-    guard let answer = JSONValue.parse(body), let row = answer["matrix"].array?.last,
+    guard let answer = JSON.parse(body), let row = answer["matrix"].array?.last,
       let column = answer["tasks"].array?.firstIndex(where: { $0["id"].integer == id }),
       let own = row[column].double
     else { return nil }
@@ -120,7 +121,7 @@ package struct TeachCommand {
     return "accuracy: \(Figures.percent(own))\(count)\(average)"
   }
 
-  private func classes(_ task: JSONValue) -> String {
+  private func classes(_ task: JSON) -> String {
     let classes = task["classes"].array ?? []
     let examples = classes.reduce(0) { $0 + ($1["examples"].integer ?? 0) }
     let heldOut = classes.reduce(0) { $0 + ($1["held_out"].integer ?? 0) }

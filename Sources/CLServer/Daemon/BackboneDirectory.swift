@@ -1,5 +1,5 @@
 package import CLModels
-import FoundationEssentials
+import JSONTree
 
 /// A backbone on disk: `config.json`, `model.safetensors` and its hash, as `make backbone` leaves them.
 package enum BackboneDirectory {
@@ -34,11 +34,6 @@ package enum BackboneDirectory {
   /// The weights' hash as it was recorded when they were converted; features are stored under it. Nil where `config`
   /// has none, as a checkpoint that was brought along.
   private static func recordedHash(_ config: String) -> String? {
-    struct Recorded: Decodable {
-      // swift-format-ignore: AlwaysUseLowerCamelCase
-      let weights_sha256: String
-    }
-    let recorded = try? JSONDecoder().decode(Recorded.self, from: Data(config.utf8))
-    return recorded?.weights_sha256
+    JSON.parse(Array(config.utf8))?["weights_sha256"].text
   }
 }

@@ -1,4 +1,5 @@
 package import HTTP
+import JSONTree
 package import Storage
 import Synchronization
 
@@ -82,7 +83,7 @@ package final class EventHub: Sendable {
   package func progress(_ taskID: Int64, _ progress: TaskProgress) {
     let streams = state.withLock { $0.subscribers.values.filter { $0.taskID == taskID }.map(\.stream) }
     if streams.isEmpty { return }
-    let text = "event: progress\ndata: \(String(decoding: JSON.progress(progress).text, as: UTF8.self))\n\n"
+    let text = "event: progress\ndata: \(JSON.progress(progress).encodedText())\n\n"
     for stream in streams { stream.write(text) }
   }
 

@@ -1,5 +1,5 @@
 import CLModels
-import HTTP
+import JSONTree
 import Storage
 import Tensor
 
@@ -7,7 +7,7 @@ extension LearningService {
   /// Embeds what a task lacks, then lets its classes answer. Does nothing where the job was cancelled.
   func teach(_ taskID: Int64, job: Int64) throws(LearningFailure) {
     let examples = try storing { () throws(StorageError) in try store.examples(of: taskID) }
-    let event = NewEvent(kind: "embedding", data: JSON.object(["total": .integer(examples.count)]).string)
+    let event = NewEvent(kind: "embedding", data: JSON.object(["total": .integer(examples.count)]).encodedText())
     guard
       try storing({ () throws(StorageError) in try store.startTeaching(job: job, taskID: taskID, event: event) })
     else { return }

@@ -1,4 +1,4 @@
-import HTTP
+import JSONTree
 package import Storage
 import Synchronization
 package import Tensor
@@ -147,7 +147,7 @@ package final class LearningService: Sendable {
 
   private func fail(_ taskID: Int64, job: Int64, reason: String) throws(LearningFailure) {
     logger.error("a task failed", [LogField("task", .integer(Int(taskID))), LogField("reason", .text(reason))])
-    let event = NewEvent(kind: "failed", data: JSON.object(["reason": .string(reason)]).string)
+    let event = NewEvent(kind: "failed", data: JSON.object(["reason": .string(reason)]).encodedText())
     _ = try storing { () throws(StorageError) in
       try store.failTask(taskID, job: job, reason: reason, event: event)
     }

@@ -1,4 +1,5 @@
 package import HTTP
+import JSONTree
 package import Storage
 
 /// The problems the services answer with, besides those of the HTTP target. Their `type` values are stable:

@@ -1,5 +1,6 @@
 package import CLModels
-package import HTTP
+import HTTP
+package import JSONTree
 import Storage
 
 extension API {

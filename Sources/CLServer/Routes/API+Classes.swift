@@ -1,5 +1,6 @@
 import FoundationEssentials
 import HTTP
+import JSONTree
 import Storage
 
 extension API {

@@ -1,4 +1,5 @@
 import HTTP
+import JSONTree
 import Tensor
 
 extension API {

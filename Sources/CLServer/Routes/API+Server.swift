@@ -1,5 +1,6 @@
 import CLModels
 import HTTP
+import JSONTree
 import Storage
 
 extension API {

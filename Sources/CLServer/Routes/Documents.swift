@@ -1,5 +1,5 @@
 package import CLModels
-package import HTTP
+package import JSONTree
 package import Storage
 
 /// The JSON documents of the API, one function each.

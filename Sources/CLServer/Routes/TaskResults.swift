@@ -1,4 +1,4 @@
-import HTTP
+package import JSONTree
 package import Storage
 
 /// How the active version does on each task.

@@ -1,5 +1,6 @@
 import CLModels
 package import HTTP
+import JSONTree
 package import Storage
 import Tensor
 
@@ -75,11 +76,11 @@ package final class TeachingService: Sendable {
   ) throws(StorageError) -> Answer {
     let event = NewEvent(
       kind: "accepted",
-      data: JSON.object(["examples": .integer(examples.count), "rejected": .integer(rejected.count)]).string)
+      data: JSON.object(["examples": .integer(examples.count), "rejected": .integer(rejected.count)]).encodedText())
     let response: @Sendable (TaskRecord, [String: Int64]) -> StoredResponse = { record, classIDs in
       let classes = TaskClass.count(examples, classIDs: classIDs)
       return StoredResponse(
-        status: 202, body: JSON.task(record, classes: classes, progress: nil, candidates: []).text,
+        status: 202, body: JSON.task(record, classes: classes, progress: nil, candidates: []).encoded(),
         location: "/tasks/\(record.id)")
     }
     if let task {

@@ -1,3 +1,5 @@
+import JSONTree
+
 /// The problems this target answers with. Their `type` values are stable:
 ///
 /// | type | status | when |

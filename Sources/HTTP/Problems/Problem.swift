@@ -1,3 +1,5 @@
+package import JSONTree
+
 /// An error answer as RFC 9457 describes it: `application/problem+json`.
 package struct Problem: Error, Sendable, Equatable {
   /// A stable relative URI that names the kind of problem, such as `/problems/body-too-large`. Clients compare it.
@@ -8,12 +10,12 @@ package struct Problem: Error, Sendable, Equatable {
   /// What happened this time and what to do about it.
   package var detail: String
   /// Further members; the five names of RFC 9457 are ignored here.
-  package var extensions: [String: ProblemValue]
+  package var extensions: [String: JSON]
   /// Header fields that belong to the answer, such as `Retry-After` or `Allow`.
   package var headers: HTTPHeaders
 
   package init(
-    type: String, title: String, status: Int, detail: String, extensions: [String: ProblemValue] = [:],
+    type: String, title: String, status: Int, detail: String, extensions: [String: JSON] = [:],
     headers: HTTPHeaders = [:]
   ) {
     self.type = type
@@ -27,7 +29,7 @@ package struct Problem: Error, Sendable, Equatable {
   /// The JSON object: type, title, status, detail, then the extensions sorted by name.
   package func json() -> [UInt8] {
     var output: [UInt8] = []
-    let members: [(String, ProblemValue)] = [
+    let members: [(String, JSON)] = [
       ("type", .string(type)), ("title", .string(title)), ("status", .integer(status)), ("detail", .string(detail)),
     ]
     let reserved = ["type", "title", "status", "detail", "instance"]

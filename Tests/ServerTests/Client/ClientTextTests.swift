@@ -1,7 +1,8 @@
 import CLServer
+import JSONTree
 import Testing
 
-private func json(_ text: String) -> JSONValue { JSONValue.parse(Array(text.utf8)) ?? .null }
+private func json(_ text: String) -> JSON { JSON.parse(Array(text.utf8)) ?? .null }
 
 @Test func aProblemIsPrintedWithWhatItSays() {
   let body =

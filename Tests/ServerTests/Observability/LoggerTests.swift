@@ -1,5 +1,6 @@
 import CLServer
 import Glibc
+import JSONTree
 import Synchronization
 import Testing
 
@@ -52,12 +53,12 @@ func theJournalGetsThePriorityInsteadOfTheTime(_ level: LogLevel, _ priority: In
 @Test func aJSONLineIsOneObject() {
   let fields = [LogField("quote", "say \"hi\"\\"), LogField("n", -3), LogField("bad", .number(.nan))]
   let line = LogFormatter(format: .json, journal: true).line(record(.error, "m\n", fields))
-  let value = JSONValue.parse(Array(line.utf8))
+  let value = JSON.parse(Array(line.utf8))
   #expect(value?["message"] == .string("m\n"))
   #expect(value?["level"] == .string("error"))
   #expect(value?["time"] == .string("2025-12-31T23:59:59.125Z"))
   #expect(value?["quote"] == .string("say \"hi\"\\"))
-  #expect(value?["n"] == .number(-3))
+  #expect(value?["n"] == .integer(-3))
   #expect(value?["bad"] == .string("nan"))
 }
 

@@ -1,18 +1,8 @@
 package import HTTP
-
-/// A JSON value to be sent.
-package typealias JSON = ProblemValue
+package import JSONTree
 
 extension JSON {
-  package var text: [UInt8] {
-    var output: [UInt8] = []
-    append(to: &output)
-    return output
-  }
-
-  package var string: String { String(decoding: text, as: UTF8.self) }
-
-  package func response(_ status: Int = 200) -> HTTPResponse { .json(status, text) }
+  package func response(_ status: Int = 200) -> HTTPResponse { .json(status, encoded()) }
 
   package static func integer(_ value: Int64) -> JSON { .integer(Int(value)) }
 

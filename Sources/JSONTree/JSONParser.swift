@@ -1,4 +1,16 @@
-/// A strict parser of RFC 8259, whole documents only. Time is linear in the document (n log n within an object).
+extension JSON {
+  /// Reads a document of RFC 8259 that nests no deeper than `JSONParser.depthLimit`.
+  package static func parse(_ bytes: UnsafeRawBufferPointer) throws(JSONError) -> JSON {
+    try JSONParser.parse(bytes)
+  }
+
+  /// Nil when `bytes` is not such a document.
+  package static func parse(_ bytes: [UInt8]) -> JSON? {
+    bytes.withUnsafeBytes { try? JSONParser.parse($0) }
+  }
+}
+
+/// A strict parser of whole documents only. Time is linear in the document.
 struct JSONParser {
   /// Nesting deeper than this is refused: parsing recurses.
   static let depthLimit = 32
@@ -6,7 +18,7 @@ struct JSONParser {
   private let bytes: UnsafeRawBufferPointer
   private var position = 0
 
-  static func parse(_ bytes: UnsafeRawBufferPointer) throws(JSONError) -> JSONValue {
+  static func parse(_ bytes: UnsafeRawBufferPointer) throws(JSONError) -> JSON {
     var parser = JSONParser(bytes: bytes)
     parser.skipSpace()
     let value = try parser.value(depth: 0)
@@ -31,20 +43,20 @@ struct JSONParser {
     return true
   }
 
-  private mutating func value(depth: Int) throws(JSONError) -> JSONValue {
+  private mutating func value(depth: Int) throws(JSONError) -> JSON {
     guard depth < Self.depthLimit else { throw malformed("nested too deeply") }
     switch next {
     case UInt8(ascii: "{"): return try object(depth: depth)
     case UInt8(ascii: "["): return try array(depth: depth)
     case UInt8(ascii: "\""): return .string(try string())
-    case UInt8(ascii: "t"): return try literal("true", .bool(true))
-    case UInt8(ascii: "f"): return try literal("false", .bool(false))
+    case UInt8(ascii: "t"): return try literal("true", .boolean(true))
+    case UInt8(ascii: "f"): return try literal("false", .boolean(false))
     case UInt8(ascii: "n"): return try literal("null", .null)
-    default: return .number(try number())
+    default: return try number()
     }
   }
 
-  private mutating func literal(_ word: StaticString, _ value: JSONValue) throws(JSONError) -> JSONValue {
+  private mutating func literal(_ word: StaticString, _ value: JSON) throws(JSONError) -> JSON {
     for offset in 0..<word.utf8CodeUnitCount {
       guard next == word.utf8Start[offset] else { throw malformed("not a JSON value") }
       position += 1
@@ -52,11 +64,11 @@ struct JSONParser {
     return value
   }
 
-  private mutating func object(depth: Int) throws(JSONError) -> JSONValue {
+  private mutating func object(depth: Int) throws(JSONError) -> JSON {
     position += 1
-    var members: [JSONValue.Member] = []
+    var members: [String: JSON] = [:]
     skipSpace()
-    if take("}") { return .object([]) }
+    if take("}") { return .object([:]) }
     repeat {
       skipSpace()
       guard next == UInt8(ascii: "\"") else { throw malformed("a member's name is missing") }
@@ -64,22 +76,18 @@ struct JSONParser {
       skipSpace()
       guard take(":") else { throw malformed("a colon is missing") }
       skipSpace()
-      members.append(.init(name: name, value: try value(depth: depth + 1)))
+      let value = try value(depth: depth + 1)
+      // Names that are only canonically equivalent count as one, too.
+      guard members.updateValue(value, forKey: name) == nil else { throw .duplicate(name: name) }
       skipSpace()
     } while take(",")
     guard take("}") else { throw malformed("an object does not end") }
-    // By bytes: String's == also equates texts that are only canonically equivalent.
-    let names = members.indices.sorted { members[$0].name.utf8.lexicographicallyPrecedes(members[$1].name.utf8) }
-    for (one, other) in zip(names, names.dropFirst())
-    where members[one].name.utf8.elementsEqual(members[other].name.utf8) {
-      throw .duplicate(name: members[one].name)
-    }
     return .object(members)
   }
 
-  private mutating func array(depth: Int) throws(JSONError) -> JSONValue {
+  private mutating func array(depth: Int) throws(JSONError) -> JSON {
     position += 1
-    var items: [JSONValue] = []
+    var items: [JSON] = []
     skipSpace()
     if take("]") { return .array([]) }
     repeat {
@@ -91,21 +99,27 @@ struct JSONParser {
     return .array(items)
   }
 
-  private mutating func number() throws(JSONError) -> String {
+  private mutating func number() throws(JSONError) -> JSON {
     let start = position
     _ = take("-")
     let zero = next == UInt8(ascii: "0")
     let digits = takeDigits()
     guard digits > 0 else { throw malformed("not a JSON value") }
     guard !zero || digits == 1 else { throw malformed("a number begins with 0") }
+    var isWhole = true
     if take(".") {
+      isWhole = false
       guard takeDigits() > 0 else { throw malformed("a fraction has no digits") }
     }
     if take("e") || take("E") {
+      isWhole = false
       if !take("+") { _ = take("-") }
       guard takeDigits() > 0 else { throw malformed("an exponent has no digits") }
     }
-    return String(decoding: bytes[start..<position], as: UTF8.self)
+    let text = String(decoding: bytes[start..<position], as: UTF8.self)
+    if isWhole, let value = Int(text) { return .integer(value) }
+    // Too large for a Double becomes infinite, which `double` does not give out.
+    return .number(Double(text) ?? .nan)
   }
 
   private mutating func takeDigits() -> Int {

@@ -1,12 +1,13 @@
-/// A JSON value in a problem's extensions.
-package indirect enum ProblemValue: Sendable, Equatable {
-  case string(String)
-  case integer(Int)
-  case number(Double)
-  case boolean(Bool)
-  case array([ProblemValue])
-  case object([String: ProblemValue])
-  case null
+extension JSON {
+  /// The document's bytes, as `append(to:)` writes them.
+  package func encoded() -> [UInt8] {
+    var output: [UInt8] = []
+    append(to: &output)
+    return output
+  }
+
+  /// The document as text.
+  package func encodedText() -> String { String(decoding: encoded(), as: UTF8.self) }
 
   /// Appends the value as JSON; object members are sorted by name, a number that JSON cannot hold becomes null.
   package func append(to output: inout [UInt8]) {
@@ -34,10 +35,4 @@ package indirect enum ProblemValue: Sendable, Equatable {
       output.append(UInt8(ascii: "}"))
     }
   }
-}
-
-extension ProblemValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral {
-  package init(stringLiteral value: String) { self = .string(value) }
-  package init(integerLiteral value: Int) { self = .integer(value) }
-  package init(booleanLiteral value: Bool) { self = .boolean(value) }
 }
