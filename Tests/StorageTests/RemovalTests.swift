@@ -6,7 +6,7 @@ import Testing
   let one = try store.acceptTask(newTask("one", [example("cat"), example("dog")]))
   let two = try store.acceptTask(newTask("two", [example("cat"), example("cow")], extendExisting: true))
   try store.storeFeatures((one.exampleIDs + two.exampleIDs).map { ($0, [1, 2]) }, backboneKey: "k")
-  _ = try store.publish(
+  let version = try store.publish(
     NewVersion(
       afterTaskID: two.task.id, manifest: "{}", artifacts: [],
       evaluations: [
@@ -21,8 +21,8 @@ import Testing
   #expect(try store.classes().map(\.name) == ["cow"])
   #expect(try store.examples().map(\.id) == [two.exampleIDs[1]])
   #expect(try store.features(backboneKey: "k").exampleIDs == [two.exampleIDs[1]])
-  #expect(try store.evaluations().map(\.taskID) == [two.task.id])
-  #expect(try store.classEvaluations(of: 1).isEmpty)
+  #expect(try store.evaluations(of: version).map(\.taskID) == [two.task.id])
+  #expect(try store.classEvaluations(of: version).isEmpty)
   #expect(try store.job(one.jobID) == nil)
   #expect(try store.events(of: one.task.id).isEmpty)
   #expect(try store.pendingJobs().map(\.id) == [two.jobID, removed.jobID])

@@ -66,6 +66,17 @@ func newTask(
     examples: examples)
 }
 
+extension Store {
+  /// Teaches what a task waits for, as the learner does, by a version that knows nothing: the task is ready and serves.
+  func teach(_ taskID: Int64, job jobID: Int64) throws {
+    #expect(try startTeaching(job: jobID, taskID: taskID, event: NewEvent(kind: "state", data: "{}")))
+    let ready = TaskUpdate(
+      taskID: taskID, state: .ready, isServing: true, event: NewEvent(kind: "ready", data: "{}"))
+    _ = try publish(
+      NewVersion(afterTaskID: taskID, manifest: "{}", artifacts: []), taskUpdates: [ready], finishing: jobID)
+  }
+}
+
 /// Runs SQL on a file of its own accord, as another program would.
 func runSQL(_ sql: String, on path: String) {
   var handle: OpaquePointer?

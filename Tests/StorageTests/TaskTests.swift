@@ -88,7 +88,7 @@ import Testing
   let store = try TestStore().store
   let one = try store.acceptTask(newTask("one", [example("cat")]))
   let other = try store.acceptTask(newTask("other", [example("dog")]))
-  try store.setTaskState(one.task.id, .ready, isServing: true)
+  try store.teach(one.task.id, job: one.jobID)
   let added = try store.addExamples(
     to: one.task.id, [example("cat"), example("cow")], rejected: [RejectedItem(index: 0, name: "a", reason: "b")])
   #expect(added.task.state == .accepted && added.task.isServing && added.task.readyAt == nil)
@@ -109,20 +109,19 @@ import Testing
   #expect(try store.addExamples(to: two.task.id, [example("cat")]).exampleIDs.count == 1)
 }
 
-@Test func stateAndEventChangeTogether() throws {
+@Test func stateEventAndTimeChangeTogether() throws {
   let store = try TestStore().store
-  let id = try store.acceptTask(newTask("one", [example("cat")])).task.id
-  try store.setTaskState(id, .embedding, event: NewEvent(kind: "state", data: "{}"))
-  #expect(try store.task(id)?.state == .embedding)
-  #expect(try store.task(id)?.isServing == false)
-  try store.setTaskState(id, .ready, isServing: true)
-  let ready = try #require(try store.task(id))
-  #expect(ready.isServing && ready.readyAt != nil)
-  try store.setTaskState(id, .failed, error: "no memory")
-  let failed = try #require(try store.task(id))
-  #expect(failed.isServing && failed.readyAt == nil && failed.error == "no memory")
+  let accepted = try store.acceptTask(newTask("one", [example("cat")]))
+  let id = accepted.task.id
+  #expect(try store.startTeaching(job: accepted.jobID, taskID: id, event: NewEvent(kind: "state", data: "{}")))
+  let embedding = try #require(try store.task(id))
+  #expect(embedding.state == .embedding && !embedding.isServing && embedding.readyAt == nil)
   #expect(try store.events(of: id).map(\.kind) == ["accepted", "state"])
-  #expect(throws: StorageError.notFound(.task, "9")) { try store.setTaskState(9, .ready) }
+  #expect(try store.releaseJob(accepted.jobID))
+  try store.teach(id, job: accepted.jobID)
+  let ready = try #require(try store.task(id))
+  #expect(ready.state == .ready && ready.isServing && ready.readyAt != nil)
+  #expect(try store.events(of: id).map(\.kind) == ["accepted", "state", "state", "ready"])
 }
 
 @Test func renamingKeepsTheClassAndRefusesATakenName() throws {

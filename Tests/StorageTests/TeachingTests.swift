@@ -18,6 +18,30 @@ private struct Taught {
     (id, job) = (accepted.task.id, accepted.jobID)
   }
 
+  /// Teaches the task and adds an example: returns the job that waits.
+  func servesWithAnotherJob() throws -> Int64 {
+    try store.teach(id, job: job)
+    return try store.addExamples(to: id, [example("cat")]).jobID
+  }
+
+  /// Brings the accepted task to a state.
+  func move(to target: TaskState) throws {
+    switch target {
+    case .accepted: break
+    case .cancelled: _ = try store.cancelTask(id, event: cancelled)
+    case .ready: try store.teach(id, job: job)
+    case .embedding, .training, .failed:
+      #expect(try store.startTeaching(job: job, taskID: id, event: state))
+      if target == .failed { #expect(try store.failTask(id, job: job, reason: "no memory", event: failed)) }
+      if target == .training {
+        _ = try store.publish(
+          NewVersion(afterTaskID: nil, manifest: "{}", artifacts: []),
+          taskUpdates: [TaskUpdate(taskID: id, state: .training, isServing: nil)])
+      }
+    }
+    #expect(try store.task(id)?.state == target)
+  }
+
   func kinds() throws -> [String] { try store.events(of: id).map(\.kind) }
 }
 
@@ -40,26 +64,24 @@ private struct Taught {
 func cancellingStopsTheJobsAndKeepsWhatServes(serves: Bool) throws {
   let taught = try Taught()
   let store = taught.store
-  if serves {
-    try store.setTaskState(taught.id, .ready, isServing: true)
-    _ = try store.addExamples(to: taught.id, [example("cat")])
-  }
-  #expect(try store.startTeaching(job: taught.job, taskID: taught.id, event: state))
+  let job = try serves ? taught.servesWithAnotherJob() : taught.job
+  #expect(try store.startTeaching(job: job, taskID: taught.id, event: state))
+  _ = try store.addExamples(to: taught.id, [example("cat")])
   let task = try store.cancelTask(taught.id, event: cancelled)
   #expect(task.state == (serves ? .ready : .cancelled))
   #expect(task.isServing == serves)
   #expect(try store.task(taught.id) == task)
-  #expect(try store.jobs(of: taught.id).allSatisfy { $0.state == .cancelled })
+  #expect(try store.jobs(of: taught.id).map(\.state) == (serves ? [.done] : []) + [.cancelled, .cancelled])
   #expect(try taught.kinds().last == "cancelled")
-  #expect(try !store.startTeaching(job: taught.job, taskID: taught.id, event: state))
-  #expect(try !store.failTask(taught.id, job: taught.job, reason: "late", event: failed))
+  #expect(try !store.startTeaching(job: job, taskID: taught.id, event: state))
+  #expect(try !store.failTask(taught.id, job: job, reason: "late", event: failed))
   #expect(try store.task(taught.id) == task)
 }
 
 @Test(arguments: TaskState.allCases)
 func onlyATaskThatWaitsForSomethingIsCancelled(from: TaskState) throws {
   let taught = try Taught()
-  try taught.store.setTaskState(taught.id, from)
+  try taught.move(to: from)
   if from.isAtRest {
     let events = try taught.kinds()
     #expect(throws: StorageError.conflict(.taskAtRest(from))) {
@@ -77,17 +99,17 @@ func onlyATaskThatWaitsForSomethingIsCancelled(from: TaskState) throws {
 func aTaskThatServesStaysReadyWhenMoreExamplesFail(serves: Bool) throws {
   let taught = try Taught()
   let store = taught.store
-  if serves { try store.setTaskState(taught.id, .embedding, isServing: true) }
-  #expect(try !store.failTask(taught.id, job: taught.job, reason: "early", event: failed))
-  #expect(try store.startTeaching(job: taught.job, taskID: taught.id, event: state))
-  #expect(try store.failTask(taught.id, job: taught.job, reason: "no memory", event: failed))
+  let job = try serves ? taught.servesWithAnotherJob() : taught.job
+  #expect(try !store.failTask(taught.id, job: job, reason: "early", event: failed))
+  #expect(try store.startTeaching(job: job, taskID: taught.id, event: state))
+  #expect(try store.failTask(taught.id, job: job, reason: "no memory", event: failed))
   let task = try #require(try store.task(taught.id))
   #expect(task.state == (serves ? .ready : .failed))
-  #expect(task.isServing == serves && task.error == "no memory")
-  #expect(try store.job(taught.job)?.state == .failed)
-  #expect(try store.job(taught.job)?.error == "no memory")
-  #expect(try taught.kinds() == ["accepted", "state", "failed"])
-  #expect(try !store.failTask(taught.id, job: taught.job, reason: "again", event: failed))
+  #expect(task.isServing == serves && task.error == "no memory" && (task.readyAt != nil) == serves)
+  #expect(try store.job(job)?.state == .failed)
+  #expect(try store.job(job)?.error == "no memory")
+  #expect(try taught.kinds().suffix(3) == ["accepted", "state", "failed"])
+  #expect(try !store.failTask(taught.id, job: job, reason: "again", event: failed))
 }
 
 @Test func aFailureWithAnotherJobWaitingLeavesTheTaskAccepted() throws {
@@ -146,9 +168,7 @@ func aTaskThatServesStaysReadyWhenMoreExamplesFail(serves: Bool) throws {
   let store = taught.store
   let busy = try store.acceptTask(newTask("busy", [example("cow")]))
   _ = try store.appendEvent(taskID: busy.task.id, kind: "progress", data: "{}")
-  #expect(try store.startTeaching(job: taught.job, taskID: taught.id, event: state))
-  #expect(try store.finishJob(taught.job))
-  try store.setTaskState(taught.id, .ready, event: NewEvent(kind: "ready", data: "{}"))
+  try store.teach(taught.id, job: taught.job)
   let ended = try #require(try store.events(of: taught.id).last?.createdAt)
   #expect(try store.pruneEvents(olderThan: 1_000) == 0)
   // Two of three events, and the job.

@@ -31,8 +31,8 @@ private func version(
   let active = try #require(try reopened.activeVersion())
   #expect(active.record.id == id && active.record.isActive && active.record.hasArtifacts)
   #expect(active.artifacts == [Artifact(kind: "head", bytes: [1, 2])])
-  #expect(try reopened.evaluations().map(\.counts) == [counts])
-  #expect(try reopened.evaluations().map(\.note) == ["small"])
+  #expect(try reopened.evaluations(of: id).map(\.counts) == [counts])
+  #expect(try reopened.evaluations(of: id).map(\.note) == ["small"])
   #expect(try reopened.classEvaluations(of: id).map(\.counts) == [Counts(correct: 0, total: 0)])
   #expect(try reopened.task(task.task.id)?.state == .ready)
   #expect(try reopened.task(task.task.id)?.isServing == true)
@@ -49,7 +49,7 @@ private func version(
   let first = try store.publish(version(after: one.task.id, [1], evaluations: [(one.task.id, a, nil)]))
   let second = try store.publish(
     version(after: two.task.id, [2], evaluations: [(two.task.id, a, "n is small"), (one.task.id, b, nil)]))
-  let cells = try store.evaluations()
+  let cells = try store.evaluations(of: first) + store.evaluations(of: second)
   #expect(cells.map(\.versionID) == [first, second, second])
   #expect(cells.map(\.afterTaskID) == [one.task.id, two.task.id, two.task.id])
   #expect(cells.map(\.taskID) == [one.task.id, one.task.id, two.task.id])
@@ -73,7 +73,7 @@ private func version(
   #expect(try store.versions().map(\.hasArtifacts) == [true, true, false, false])
   #expect(try store.versions().map(\.isActive) == [true, false, false, false])
   #expect(try store.versions(limit: 1).count == 1)
-  #expect(try store.evaluations().map(\.counts.correct) == [1, 2, 3, 4])
+  #expect(try ids.flatMap { try store.evaluations(of: $0) }.map(\.counts.correct) == [1, 2, 3, 4])
   #expect(throws: StorageError.conflict(.artifactsGone(version: ids[0]))) {
     try store.activateVersion(ids[0], actor: "admin")
   }

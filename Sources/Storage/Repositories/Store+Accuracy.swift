@@ -1,11 +1,4 @@
 extension Store {
-  /// Every cell of the accuracy matrix, in order of versions, then tasks.
-  package func evaluations() throws(StorageError) -> [EvaluationRecord] {
-    try read { connection throws(StorageError) in
-      try connection.rows("\(evaluationQuery) ORDER BY version_id, task_id") { row in row.evaluation }
-    }
-  }
-
   /// The accuracy of one version by task, in order of tasks. Cheap enough to poll.
   package func evaluations(of versionID: Int64) throws(StorageError) -> [EvaluationRecord] {
     try read { connection throws(StorageError) in

@@ -57,25 +57,4 @@ extension Store {
       return StoredFeatures(exampleIDs: exampleIDs, width: width, values: values)
     }
   }
-
-  /// Ids of the examples that have no features of this backbone, rising; of one task where `taskID` is given.
-  package func missingFeatures(backboneKey: String, taskID: Int64? = nil) throws(StorageError) -> [Int64] {
-    try read { connection throws(StorageError) in
-      try connection.rows(
-        """
-        SELECT id FROM examples
-        WHERE (?2 IS NULL OR task_id = ?2)
-          AND NOT EXISTS (SELECT 1 FROM features WHERE backbone_key = ?1 AND example_id = examples.id)
-        ORDER BY id
-        """, [.text(backboneKey), .optional(taskID)]
-      ) { row in row.integer(0) }
-    }
-  }
-
-  /// Deletes the features of all backbones but one, or all of them.
-  package func deleteFeatures(exceptBackboneKey key: String? = nil) throws(StorageError) {
-    try write { connection throws(StorageError) in
-      try connection.execute("DELETE FROM features WHERE ?1 IS NULL OR backbone_key <> ?1", [.optional(key)])
-    }
-  }
 }

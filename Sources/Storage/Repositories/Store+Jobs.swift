@@ -83,18 +83,6 @@ extension Store {
     }
   }
 
-  /// Cancels the pending and running jobs of a task; returns how many.
-  @discardableResult
-  package func cancelJobs(of taskID: Int64) throws(StorageError) -> Int {
-    let now = now
-    return try write { connection throws(StorageError) in
-      try connection.execute(
-        "UPDATE jobs SET state = 'cancelled', updated_at = ? WHERE task_id = ? AND state IN ('pending', 'running')",
-        [.integer(now), .integer(taskID)])
-      return connection.changedRows
-    }
-  }
-
   private func change(_ id: Int64, _ set: String, from state: String) throws(StorageError) -> Bool {
     let now = now
     return try write { connection throws(StorageError) in

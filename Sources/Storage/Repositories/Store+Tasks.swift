@@ -81,18 +81,6 @@ extension Store {
   package func tasks() throws(StorageError) -> [TaskRecord] {
     try read { connection throws(StorageError) in try connection.tasks() }
   }
-
-  /// Changes a task's state and appends the event, both or neither. `readyAt` follows the state. `isServing` nil
-  /// leaves it as it is. Throws `notFound`.
-  package func setTaskState(
-    _ id: Int64, _ state: TaskState, isServing: Bool? = nil, error: String? = nil, event: NewEvent? = nil
-  ) throws(StorageError) {
-    let now = now
-    let update = TaskUpdate(taskID: id, state: state, isServing: isServing, error: error, event: event)
-    try write { connection throws(StorageError) in
-      guard try connection.apply(update, now: now) else { throw .notFound(.task, String(id)) }
-    }
-  }
 }
 
 private let taskColumns = """
