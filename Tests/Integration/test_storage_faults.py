@@ -1,5 +1,6 @@
 """A full disk and a directory that cannot be written: a clear problem, no corruption, and it works again afterwards."""
 
+import contextlib
 import os
 import pathlib
 import random
@@ -49,6 +50,17 @@ class StorageFaults(Case):
     def noise(self, label, count, source):
         return [(label, png(96, 96, source.randbytes(96 * 96 * 3))) for _ in range(count)]
 
+    @contextlib.contextmanager
+    def taught_server(self, disk, source):
+        """A server with its state on the disk and its log elsewhere, which knows red and blue; and a red patch."""
+        state = disk.path / "state"
+        state.mkdir()
+        server = Server(state=state, log=tempfile.mktemp(prefix="clserver-log-"))
+        self.addCleanup(lambda: pathlib.Path(server.log_path).unlink(missing_ok=True))
+        with server:
+            server.taught(patches("red", 5, source) + patches("blue", 5, source), name="kept")
+            yield server, patch("red", source)
+
     def assertSound(self, state):
         failures = []
         crash.check_database(state, failures)
@@ -56,81 +68,67 @@ class StorageFaults(Case):
 
     def test_a_full_disk_is_told_and_nothing_is_lost(self):
         source = random.Random(13)
-        with SmallDisk("24m") as disk:
-            state = disk.path / "state"
-            state.mkdir()
-            server = Server(state=state, log=tempfile.mktemp(prefix="clserver-log-"))
-            self.addCleanup(lambda: pathlib.Path(server.log_path).unlink(missing_ok=True))
-            with server:
-                server.taught(patches("red", 5, source) + patches("blue", 5, source), name="kept")
-                probe = patch("red", source)
-                before = server.predict(probe).json()["label"]
-                filler = disk.path / "filler"
-                refused = None
-                with open(filler, "wb") as file:
-                    try:
-                        while True:
-                            file.write(b"\0" * 65536)
-                            file.flush()
-                    except OSError:
-                        pass
-                for number in range(8):
-                    answer = server.teach(self.noise(f"n{number}", 20, source), name=f"n{number}")
-                    if answer.status != 202:
-                        refused = answer
-                        break
-                self.assertIsNotNone(refused, "a full disk took eight tasks")
-                problem = self.assertProblem(refused, (503, 507))
-                self.assertTrue(problem["detail"])
-                self.assertStatus(server.get("/healthz"), 200)
-                self.assertEqual(server.predict(probe).json()["label"], before)
-                self.assertStatus(server.get("/tasks"), 200)
-                names = [task["name"] for task in server.get("/tasks").json()["tasks"]]
-                self.assertNotIn(f"n{number}", names)
+        with SmallDisk("24m") as disk, self.taught_server(disk, source) as (server, probe):
+            before = server.predict(probe).json()["label"]
+            filler = disk.path / "filler"
+            refused = None
+            with open(filler, "wb") as file:
+                try:
+                    while True:
+                        file.write(b"\0" * 65536)
+                        file.flush()
+                except OSError:
+                    pass
+            for number in range(8):
+                answer = server.teach(self.noise(f"n{number}", 20, source), name=f"n{number}")
+                if answer.status != 202:
+                    refused = answer
+                    break
+            self.assertIsNotNone(refused, "a full disk took eight tasks")
+            problem = self.assertProblem(refused, (503, 507))
+            self.assertTrue(problem["detail"])
+            self.assertStatus(server.get("/healthz"), 200)
+            self.assertEqual(server.predict(probe).json()["label"], before)
+            self.assertStatus(server.get("/tasks"), 200)
+            names = [task["name"] for task in server.get("/tasks").json()["tasks"]]
+            self.assertNotIn(f"n{number}", names)
 
-                filler.unlink()
-                again = server.teach(self.noise("again", 5, source), name="again")
-                self.assertStatus(again, 202)
-                server.wait_ready(again.json()["id"])
-                server.kill()
-                self.assertSound(state)
-                server.start()
-                self.assertEqual(server.predict(probe).json()["label"] in (before, "again"), True)
-                server.kill()
+            filler.unlink()
+            again = server.teach(self.noise("again", 5, source), name="again")
+            self.assertStatus(again, 202)
+            server.wait_ready(again.json()["id"])
+            server.kill()
+            self.assertSound(server.state)
+            server.start()
+            self.assertEqual(server.predict(probe).json()["label"] in (before, "again"), True)
+            server.kill()
 
     def test_a_disk_that_becomes_read_only_is_told_and_works_again(self):
         source = random.Random(14)
-        with SmallDisk("64m") as disk:
-            state = disk.path / "state"
-            state.mkdir()
-            server = Server(state=state, log=tempfile.mktemp(prefix="clserver-log-"))
-            self.addCleanup(lambda: pathlib.Path(server.log_path).unlink(missing_ok=True))
-            with server:
-                server.taught(patches("red", 5, source) + patches("blue", 5, source), name="kept")
-                probe = patch("red", source)
-                # Files open for writing forbid a read-only remount; a full disk of no free space is the other test.
-                try:
-                    disk.remount("ro")
-                except unittest.SkipTest:
-                    server.kill()
-                    disk.remount("ro")
-                    with self.assertRaises(AssertionError) as refused:
-                        server.start()
-                    self.assertRegex(str(refused.exception), r"(?i)read.?only|cannot be written|not writable")
-                    disk.remount("rw")
-                    server.start()
-                    self.assertEqual(server.predict(probe).json()["label"], "red")
-                    server.taught(patches("green", 5, source), name="after")
-                    server.kill()
-                    self.assertSound(state)
-                    return
-                problem = self.assertProblem(server.teach(patches("green", 5, source), name="green"), (503, 507))
-                self.assertTrue(problem["detail"])
-                self.assertEqual(server.predict(probe).json()["label"], "red")
-                disk.remount("rw")
-                server.taught(patches("green", 5, source), name="green")
+        with SmallDisk("64m") as disk, self.taught_server(disk, source) as (server, probe):
+            # Files open for writing forbid a read-only remount; a full disk of no free space is the other test.
+            try:
+                disk.remount("ro")
+            except unittest.SkipTest:
                 server.kill()
-                self.assertSound(state)
+                disk.remount("ro")
+                with self.assertRaises(AssertionError) as refused:
+                    server.start()
+                self.assertRegex(str(refused.exception), r"(?i)read.?only|cannot be written|not writable")
+                disk.remount("rw")
+                server.start()
+                self.assertEqual(server.predict(probe).json()["label"], "red")
+                server.taught(patches("green", 5, source), name="after")
+                server.kill()
+                self.assertSound(server.state)
+                return
+            problem = self.assertProblem(server.teach(patches("green", 5, source), name="green"), (503, 507))
+            self.assertTrue(problem["detail"])
+            self.assertEqual(server.predict(probe).json()["label"], "red")
+            disk.remount("rw")
+            server.taught(patches("green", 5, source), name="green")
+            server.kill()
+            self.assertSound(server.state)
 
 
 class DamagedState(Case):
