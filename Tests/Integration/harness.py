@@ -116,6 +116,19 @@ class Server:
             self.kill()
             raise AssertionError(f"still there {timeout} s after SIGTERM\n{self.log()}") from None
 
+    def wait_up(self, path, seconds, told=None):
+        """Until GET path is answered with 200; connections may be refused meanwhile. A failure tells `told()`."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                if self.get(path).status == 200:
+                    return
+            except OSError:
+                pass
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no 200 for {path} within {seconds} s\n{(told or self.log)()}")
+            time.sleep(0.05)
+
     def resident_bytes(self):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
             return int(re.search(r"VmRSS:\s+(\d+) kB", status.read())[1]) * 1024
@@ -343,6 +356,20 @@ class Case(unittest.TestCase):
         statuses = status if isinstance(status, tuple) else (status,)
         self.assertIn(answer.status, statuses, answer)
         return answer
+
+
+class SharedServer(Case):
+    """One server for all tests of a class: `self.server`, made with `settings`."""
+
+    settings = {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(**cls.settings).start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.__exit__()
 
 
 def raw_exchange(port, data, timeout=10, shut=False):

@@ -169,15 +169,7 @@ class UnderSystemd(Case):
             self.assertNotEqual(owner, 0, "runs as root")
 
             container.inside("systemctl", "kill", "-s", "KILL", "clserver.service")
-            deadline = time.monotonic() + 30
-            while True:
-                try:
-                    if server.get("/readyz").status == 200:
-                        break
-                except OSError:
-                    pass
-                self.assertLess(time.monotonic(), deadline, self.journal(container, "clserver.service"))
-                time.sleep(0.1)
+            server.wait_up("/readyz", 30, lambda: self.journal(container, "clserver.service"))
             self.assertTrue(server.get(f"/tasks/{task['id']}").json()["serving"])
             done = container.inside("systemctl", "restart", "clserver.service")
             self.assertEqual(done.returncode, 0, done.stderr)

@@ -5,7 +5,7 @@ import random
 import socket
 import time
 
-from harness import Case, Server, patches
+from harness import SharedServer, patches
 
 
 def events(server, task, after=None, timeout=60):
@@ -40,15 +40,7 @@ def dechunk(body):
     return out
 
 
-class Events(Case):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server().start()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.__exit__()
-
+class Events(SharedServer):
     def test_a_stream_tells_the_whole_story_and_ends(self):
         source = random.Random(8)
         answer = self.server.teach([e for c in ("red", "blue") for e in patches(c, 60, source)], name="live")

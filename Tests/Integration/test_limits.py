@@ -9,21 +9,13 @@ import tarfile
 import threading
 import time
 
-from harness import Case, Server, patch, patches, png_bomb, raw_exchange, status_of, tar_of, zip_of
+from harness import Case, Server, SharedServer, patch, patches, png_bomb, raw_exchange, status_of, tar_of, zip_of
 
 HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\n"
 
 
-class Grammar(Case):
+class Grammar(SharedServer):
     """What must be refused with 400 and a closed connection, or another status where there is one."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server().start()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.__exit__()
 
     def refused(self, data, *statuses):
         received = raw_exchange(self.server.port, data, timeout=5)
@@ -239,15 +231,7 @@ class Sizes(Case):
             finally:
                 for connection in held:
                     connection.close()
-            deadline = time.monotonic() + 5
-            while True:
-                try:
-                    if server.get("/healthz").status == 200:
-                        break
-                except OSError:
-                    pass
-                self.assertLess(time.monotonic(), deadline)
-                time.sleep(0.05)
+            server.wait_up("/healthz", 5)
 
     def test_a_body_over_the_limit_of_its_route(self):
         flags = (

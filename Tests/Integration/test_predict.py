@@ -4,7 +4,7 @@ import base64
 import random
 import threading
 
-from harness import Case, Server, multipart, patch, patches
+from harness import Case, Server, SharedServer, multipart, patch, patches
 
 
 class BeforeTheFirstClass(Case):
@@ -14,17 +14,13 @@ class BeforeTheFirstClass(Case):
             self.assertTrue(problem.get("detail"))
 
 
-class Predicting(Case):
+class Predicting(SharedServer):
     @classmethod
     def setUpClass(cls):
         cls.random = random.Random(3)
-        cls.server = Server().start()
+        super().setUpClass()
         cls.colours = ["red", "green", "blue", "yellow", "violet", "cyan"]
         cls.server.taught([e for c in cls.colours for e in patches(c, 8, cls.random)], name="colours")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.__exit__()
 
     def assertPrediction(self, value, label=None):
         for member in ("label", "class_id", "confidence", "unknown", "top"):

@@ -3,19 +3,13 @@
 import base64
 import random
 
-from harness import Case, Server, multipart, patch, patches, png, stamps, tar_of, zip_of
+from harness import Case, Server, SharedServer, multipart, patch, patches, png, stamps, tar_of, zip_of
 
 
-class TeachFromEveryForm(Case):
+class TeachFromEveryForm(SharedServer):
     """One server; each form teaches two classes of photographs or patches of its own."""
 
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server(resolution=160).start()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.__exit__()
+    settings = {"resolution": 160}
 
     def check(self, form, folders):
         examples, held_back = [], []

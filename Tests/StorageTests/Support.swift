@@ -85,8 +85,8 @@ func runSQL(_ sql: String, on path: String) {
   sqlite3_close(handle)
 }
 
-/// The first column of the first row.
-func queryInteger(_ sql: String, on path: String) -> Int64 {
+/// Runs a query on a file of its own accord and takes `value` of each row.
+private func query<Value>(_ sql: String, on path: String, _ value: (OpaquePointer?) -> Value) -> [Value] {
   var handle: OpaquePointer?
   var statement: OpaquePointer?
   sqlite3_open(path, &handle)
@@ -95,8 +95,21 @@ func queryInteger(_ sql: String, on path: String) -> Int64 {
     sqlite3_finalize(statement)
     sqlite3_close(handle)
   }
-  #expect(sqlite3_step(statement) == SQLITE_ROW)
-  return sqlite3_column_int64(statement, 0)
+  var values: [Value] = []
+  while sqlite3_step(statement) == SQLITE_ROW { values.append(value(statement)) }
+  return values
+}
+
+/// The first column of the first row, or nil without one.
+func queryInteger(_ sql: String, on path: String) -> Int64? {
+  query(sql, on: path) { sqlite3_column_int64($0, 0) }.first
+}
+
+/// What `EXPLAIN QUERY PLAN` says of a statement, a line each.
+func queryPlan(_ sql: String, on path: String) -> [String] {
+  query("EXPLAIN QUERY PLAN \(sql)", on: path) { row in
+    sqlite3_column_text(row, 3).map { String(cString: $0) } ?? ""
+  }
 }
 
 /// Runs `body` on `count` threads of their own and waits for all.
@@ -125,23 +138,6 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
     threads.append(thread)
   }
   for thread in threads { pthread_join(thread, nil) }
-}
-
-/// What `EXPLAIN QUERY PLAN` says of a statement, a line each.
-func queryPlan(_ sql: String, on path: String) -> [String] {
-  var handle: OpaquePointer?
-  var statement: OpaquePointer?
-  sqlite3_open(path, &handle)
-  sqlite3_prepare_v2(handle, "EXPLAIN QUERY PLAN \(sql)", -1, &statement, nil)
-  defer {
-    sqlite3_finalize(statement)
-    sqlite3_close(handle)
-  }
-  var lines: [String] = []
-  while sqlite3_step(statement) == SQLITE_ROW {
-    if let text = sqlite3_column_text(statement, 3) { lines.append(String(cString: text)) }
-  }
-  return lines
 }
 
 /// Whether the bytes of `text` are anywhere in a file.

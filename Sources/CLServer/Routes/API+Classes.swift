@@ -13,11 +13,7 @@ extension API {
     add(.patch, "/classes/{id}", to: &router, writing { try renameClass($0) })
     add(
       .delete, "/classes/{id}", to: &router,
-      writing { request in
-        let id = try Self.id(request, "class")
-        unlearn(try store.deleteClass(id, actor: Self.actor(request), jobKind: LearningService.JobKind.rebuild))
-        return HTTPResponse(status: 204)
-      })
+      removing("class") { try store.deleteClass($0, actor: $1, jobKind: LearningService.JobKind.rebuild) })
   }
 
   private struct Renaming: Decodable {

@@ -10,11 +10,7 @@ extension API {
       uploading { try teach($0, to: try Self.id($0, "task")) })
     add(
       .delete, "/examples/{id}", to: &router,
-      writing { request in
-        let id = try Self.id(request, "example")
-        unlearn(try store.deleteExample(id, actor: Self.actor(request), jobKind: LearningService.JobKind.rebuild))
-        return HTTPResponse(status: 204)
-      })
+      removing("example") { try store.deleteExample($0, actor: $1, jobKind: LearningService.JobKind.rebuild) })
   }
 
   private func exampleList(_ request: HTTPRequest) throws -> HTTPResponse {

@@ -9,7 +9,9 @@ extension API {
       .post, "/tasks", bodyLimit: configuration.taskBodyBytes, bodyLimitSetting: "task_body_bytes",
       uploading { try teach($0, to: nil) })
     add(.get, "/tasks/{id}", to: &router, reading { try task(try Self.id($0, "task")).response() })
-    add(.delete, "/tasks/{id}", to: &router, writing { try deleteTask($0) })
+    add(
+      .delete, "/tasks/{id}", to: &router,
+      removing("task") { try store.deleteTask($0, actor: $1, jobKind: LearningService.JobKind.rebuild) })
     add(.post, "/tasks/{id}/cancel", to: &router, writing { try cancelTask(try Self.id($0, "task")) })
     add(.get, "/tasks/{id}/events", to: &router) { request, responder in followEvents(request, responder) }
   }
@@ -43,20 +45,6 @@ extension API {
     return .task(
       task, classes: TaskClass.count(try store.exampleCounts(of: id), of: id, classes: try store.classes()),
       progress: progress[id], candidates: results.candidates(id), accuracy: results.accuracy(id))
-  }
-
-  private func deleteTask(_ request: HTTPRequest) throws -> HTTPResponse {
-    let id = try Self.id(request, "task")
-    unlearn(try store.deleteTask(id, actor: Self.actor(request), jobKind: LearningService.JobKind.rebuild))
-    events.notify(id)
-    return HTTPResponse(status: 204)
-  }
-
-  /// Takes what was removed out of the answers at once; the learner then makes the version that never saw it.
-  func unlearn(_ removed: Removed) {
-    serving.remove(classes: removed.classIDs, examples: removed.exampleIDs)
-    learning.features.remove(removed.exampleIDs)
-    learning.wake()
   }
 
   private func cancelTask(_ id: Int64) throws -> HTTPResponse {

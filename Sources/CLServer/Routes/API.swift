@@ -91,6 +91,22 @@ package struct API: Sendable {
 
   func writing(_ body: @escaping @Sendable (HTTPRequest) throws -> HTTPResponse) -> Handler { on(writeQueue, body) }
 
+  /// A handler that deletes a `noun`: `remove` takes its id and who asks, and what it took away is unlearned.
+  func removing(_ noun: String, _ remove: @escaping @Sendable (Int64, String) throws -> Removed) -> Handler {
+    writing { request in
+      unlearn(try remove(try Self.id(request, noun), Self.actor(request)))
+      return HTTPResponse(status: 204)
+    }
+  }
+
+  /// Takes what was removed out of the answers at once; the learner then makes the version that never saw it.
+  private func unlearn(_ removed: Removed) {
+    serving.remove(classes: removed.classIDs, examples: removed.exampleIDs)
+    learning.features.remove(removed.exampleIDs)
+    learning.wake()
+    for id in removed.taskIDs { events.notify(id) }
+  }
+
   /// Registers a route whose requests need no large body.
   func add(_ method: HTTPMethod, _ pattern: String, to router: inout Router, _ handler: @escaping Handler) {
     router.on(
