@@ -98,6 +98,23 @@ class TeachAnswers(Case):
         self.assertEqual({c["name"]: c["id"] for c in second["classes"]}["red"], red)
         self.assertEqual(classes["red"]["examples"] + classes["red"]["held_out"], 12)
 
+    def test_another_spelling_of_a_name_is_the_same_class(self):
+        composed, decomposed = "caf\u00e9", "cafe\u0301"
+        self.server.taught(patches("red", 4, self.random, composed) + patches("blue", 4, self.random), name=decomposed)
+        more = patches("red", 4, self.random, decomposed)
+        for form in ("tar", "zip", "multipart", "json"):
+            with self.subTest(form):
+                self.assertProblem(self.server.teach(more, form=form), 409)
+        self.server.taught(more + patches("red", 4, self.random, composed), extend="true")
+        classes = {c["name"]: c for c in self.server.get("/classes").json()["classes"]}
+        self.assertEqual(set(classes), {composed, "blue"})
+        self.assertEqual(classes[composed]["examples"] + classes[composed]["held_out"], 12)
+        self.assertEqual(self.server.get("/tasks").json()["tasks"][0]["name"], composed)
+        target = f"/classes/{classes['blue']['id']}"
+        self.assertProblem(self.server.send_json("PATCH", target, {"name": decomposed}), 409)
+        renamed = self.server.send_json("PATCH", target, {"name": "u\u0308ber"})
+        self.assertEqual(self.assertStatus(renamed, 200).json()["name"], "\u00fcber")
+
     def test_held_out_items_named_in_the_request_are_the_held_out_ones(self):
         task = self.server.taught(self.pair(count=10), form="json", held_out=self.pair(count=3))
         for one in task["classes"]:

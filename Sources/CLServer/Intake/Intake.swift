@@ -1,6 +1,6 @@
 /// One labelled example as it was sent; whether its bytes are an image is not known yet.
 package struct IntakeItem: Sendable, Equatable {
-  /// The class's name; obeys `IntakeLimits.problem(withLabel:)`.
+  /// The class's name; in NFC, obeys `IntakeLimits.problem(withLabel:)`.
   package var label: String
   /// What the sender calls the item: a path in an archive, a file name; may be empty.
   package var name: String
@@ -54,8 +54,12 @@ package struct Intake: Sendable {
     rejected.append(IntakeRejection(index: count, name: name, reason: reason))
   }
 
-  /// Takes an item unless its label, name, group or size breaks a limit of an item.
+  /// Takes an item unless its label, name, group or size breaks a limit of an item. Label and group are brought into
+  /// NFC: the same name in another spelling is the same class.
   mutating func add(_ item: IntakeItem, limits: IntakeLimits) {
+    var item = item
+    item.label = item.label.nfc
+    item.group = item.group?.nfc
     let shownName = limits.shortened(item.name)
     if let problem = limits.problem(withLabel: item.label) {
       reject(shownName, "label: \(problem)")

@@ -26,11 +26,12 @@ extension API {
       throw ServiceProblems.unsupportedMediaType(request.headers["Content-Type"], accepted: "application/json")
     }
     let renaming: Renaming = try JSONBody.decode(request.body, depth: configuration.jsonDepth)
-    if let reason = IntakeLimits(configuration).problem(withLabel: renaming.name) {
+    let name = renaming.name.nfc
+    if let reason = IntakeLimits(configuration).problem(withLabel: name) {
       throw ServiceProblems.unprocessable("name", reason)
     }
-    try store.renameClass(id, to: renaming.name, actor: Self.actor(request))
-    serving.rename(id, to: renaming.name)
+    try store.renameClass(id, to: name, actor: Self.actor(request))
+    serving.rename(id, to: name)
     guard let record = try store.classRecord(id) else { throw ServiceProblems.notFound("class", String(id)) }
     return JSON.classRecord(record).response()
   }

@@ -16,7 +16,7 @@ package struct TeachingRequest: Sendable {
   /// Reads the body by its media type, and the parameters; a parameter wins over the body's member of that name.
   package init(_ request: HTTPRequest, limits: IntakeLimits) throws(Problem) {
     intake = try Self.intake(request, limits: limits)
-    name = request.queryValue("name") ?? intake.name
+    name = (request.queryValue("name") ?? intake.name)?.nfc
     learner = request.queryValue("learner") ?? intake.learner
     holdout = intake.holdout
     if let text = request.queryValue("holdout") {

@@ -21,6 +21,28 @@ import Testing
       ])
   }
 
+  @Test func anotherSpellingIsTheSameClassAndGroup() throws {
+    let item = #"{"label": "caf%", "group": "Am%lie", "data": "AQID"}"#
+    let items = ["\u{E9}", "e\u{301}"].map { item.replacing("%", with: $0) }
+    let intake = try read("{\"examples\": [\(items.joined(separator: ", "))]}")
+    // As bytes: for String, equivalent spellings are equal anyhow.
+    for taken in intake.items.map(\.item) {
+      #expect(Array(taken.label.utf8) == Array("caf\u{E9}".utf8))
+      #expect(taken.group.map { Array($0.utf8) } == Array("Am\u{E9}lie".utf8))
+    }
+    #expect(intake.items.count == 2)
+  }
+
+  @Test func theLimitOfALabelHoldsForItsNormalForm() throws {
+    var limits = IntakeLimits()
+    limits.maximumLabelBytes = 3
+    let intake = try read(
+      #"{"examples": [{"label": "e\#u{301}a", "data": "AQID"}, {"label": "\#u{958}", "data": "AQID"}]}"#, limits: limits
+    )
+    #expect(intake.items.map(\.index) == [0])
+    #expect(intake.rejected.map(\.reason) == ["label: longer than 3 bytes"])
+  }
+
   @Test(arguments: [
     (#"{"label": "a", "url": "http://x/1.jpg"}"#, "url: fetching is off, send data"),
     (#"{"label": "a"}"#, "data: missing"),
