@@ -24,6 +24,8 @@ final class StateLock: Sendable {
   }
 
   deinit {
+    // Closing alone would leave the lock with a child that was being spawned meanwhile, until it executes.
+    flock(descriptor, LOCK_UN)
     Glibc.close(descriptor)
   }
 

@@ -76,7 +76,7 @@ private func checkSurvivor(_ path: String, acknowledged: Int) throws {
     usleep(UInt32.random(in: 0..<60_000, using: &random))
     kill(child, SIGKILL)
     var status: Int32 = 0
-    waitpid(child, &status, 0)
+    while waitpid(child, &status, 0) < 0 && errno == EINTR {}
     while true {
       let count = read(ends[0], &buffer, buffer.count)
       guard count > 0 else { break }
