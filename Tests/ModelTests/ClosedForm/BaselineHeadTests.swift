@@ -102,6 +102,20 @@ import Testing
     #expect(compared > 10)
   }
 
+  /// All examples are taken in two chunks, those outside the group in one.
+  @Test func randomFeaturesOfSeveralChunksOfExamplesAreExact() throws {
+    var data = clusteredExamples(classes: 3, perClass: [1_400], width: 6, noise: 1, seed: 8)
+    data.groups = data.labels.indices.map { $0 % 1_400 < 35 ? 0 : $0 + 1 }
+    let members = data.labels.indices.filter { $0 % 1_400 < 35 }
+    let options = ClosedFormOptions(method: .randomFeatures, randomFeatureCount: 300)
+    let fitted = try ClosedForm.fit(data, options: options, pool: nil)
+    let rest = data.selecting(data.labels.indices.filter { $0 % 1_400 >= 35 })
+    let without = try ClosedForm.fit(rest, options: options, pool: nil)
+    try #require(without.lambda == fitted.lambda)
+    let scores = try #require(fitted.leaveOneOutScores).selectingRows(members)
+    #expect(largestDifference(scores, without.head.scores(data.features.selectingRows(members))) < 2e-3)
+  }
+
   @Test func automaticGoesOverToRandomFeaturesAtTheCrossing() throws {
     let data = clusteredExamples(classes: 2, perClass: [5], width: 4, noise: 1, seed: 4)
     for (crossing, method) in [(11, ClosedFormMethod.kernelRidge), (10, .randomFeatures)] {

@@ -17,6 +17,9 @@ struct RandomFeaturesFit {
   private let targets: TileMemory<Float>
   private let gramStride: Int
 
+  /// Examples a tile takes at once before urgent work gets its turn.
+  private static var chunk: Int { 4_096 }
+
   struct Solution {
     let lambda: Double
     let head: RandomFeaturesHead
@@ -51,13 +54,18 @@ struct RandomFeaturesFit {
     let blocks = (features.count + side - 1) / side
     tiles.run(blocks) { index in
       let range = index * side..<min(features.count, (index + 1) * side)
-      features.writeTransposed(
-        features: range, of: examples.features, to: turned.base + range.lowerBound * turnedStride,
-        stride: turnedStride)
-      guard !balanced else { return }
-      for row in range {
-        let values = turned.base + row * turnedStride
-        for index in 0..<count { values[index] *= roots[index] }
+      for start in stride(from: 0, to: count, by: Self.chunk) {
+        let rows = start..<min(count, start + Self.chunk)
+        features.writeTransposed(
+          features: range, rows: rows, of: examples.features,
+          to: turned.base + range.lowerBound * turnedStride + start, stride: turnedStride)
+        if !balanced {
+          for row in range {
+            let values = turned.base + row * turnedStride
+            for index in rows { values[index] *= roots[index] }
+          }
+        }
+        tiles.yield()
       }
     }
     let labels = TileMemory<Float>(count: classes * turnedStride)
@@ -74,15 +82,15 @@ struct RandomFeaturesFit {
       let row = index < pairs.count ? pairs[index].row * side : 0
       let column = (index < pairs.count ? pairs[index].column : index - pairs.count) * side
       let columns = min(side, features.count - column)
-      if index < pairs.count {
+      let isGram = index < pairs.count
+      let left = isGram ? turned.base + row * turnedStride : labels.base
+      let out = isGram ? gram.base + row * gramStride + column : targets.base + column
+      for start in stride(from: 0, to: count, by: Self.chunk) {
         Float.multiply(
-          min(side, features.count - row), columns, count, alpha: 1, turned.base + row * turnedStride, turnedStride,
-          turned.base + column * turnedStride, turnedStride, beta: 0, gram.base + row * gramStride + column,
-          gramStride)
-      } else {
-        Float.multiply(
-          classes, columns, count, alpha: 1, labels.base, turnedStride, turned.base + column * turnedStride,
-          turnedStride, beta: 0, targets.base + column, gramStride)
+          isGram ? min(side, features.count - row) : classes, columns, min(Self.chunk, count - start), alpha: 1,
+          left + start, turnedStride, turned.base + column * turnedStride + start, turnedStride,
+          beta: start == 0 ? 0 : 1, out, gramStride)
+        tiles.yield()
       }
     }
     self.hidden = hidden
@@ -152,9 +160,9 @@ struct RandomFeaturesFit {
     let classes = examples.classCount
     let factor: CholeskyFactor<Double> = system(lambda: lambda, furtherRows: classes)
     guard factor.factor() else { return nil }
-    let half = (classes + 1) / 2
-    tiles.run(classes > 1 ? 2 : 1) { part in
-      factor.solveFurther(part == 0 ? 0..<half : half..<classes)
+    let chunk = 16
+    tiles.run((classes + chunk - 1) / chunk) { index in
+      factor.solveFurther(index * chunk..<min(classes, (index + 1) * chunk))
     }
     var weights = Matrix<Float>(rows: classes, columns: features.count)
     for label in 0..<classes {
