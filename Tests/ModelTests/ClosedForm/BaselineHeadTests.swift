@@ -17,7 +17,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [nil, 2, 5]) func sharedCovarianceWithoutAGroupIsExact(groupSize: Int?) throws {
+  @Test(arguments: [nil, 2, 5, 9, 20]) func sharedCovarianceWithoutAGroupIsExact(groupSize: Int?) throws {
     let data = clusteredExamples(classes: 3, perClass: [9, 6, 12], width: 7, noise: 1, seed: 2, groupsOf: groupSize)
     let fitted = try ClosedForm.fit(data, options: ClosedFormOptions(method: .sharedCovariance), pool: nil)
     let shrinkage = try #require(fitted.lambda)

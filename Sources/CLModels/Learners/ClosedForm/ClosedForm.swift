@@ -53,10 +53,9 @@ package enum ClosedForm {
     for label in examples.labels { counts[label] += 1 }
     var rows: [Int] = []
     for group in examples.groups {
-      for row in group {
-        let label = examples.labels[row]
-        if counts[label] > group.count(where: { examples.labels[$0] == label }) { rows.append(row) }
-      }
+      var lost: [Int: Int] = [:]
+      for row in group { lost[examples.labels[row], default: 0] += 1 }
+      rows += group.filter { counts[examples.labels[$0]] > lost[examples.labels[$0], default: 0] }
     }
     return Calibration.fitTemperature(scores: scores.selectingRows(rows), labels: rows.map { examples.labels[$0] })
   }

@@ -188,49 +188,65 @@ struct RandomFeaturesFit {
     }
     guard factor.factor() else { return nil }
 
+    // Y - V L^-1 H^T Y, what each group's system is solved for.
+    let right = TileMemory<Scalar>(count: count * classes)
+    let side = 256
+    tiles.run((count + side - 1) / side) { index in
+      let rows = index * side..<min(count, (index + 1) * side)
+      Scalar.multiply(
+        rows.count, classes, order, alpha: -1, factor.row(order + classes + rows.lowerBound), factor.stride,
+        factor.row(order), factor.stride, beta: 0, right.base + rows.lowerBound * classes, classes)
+      for row in rows {
+        let root = Scalar(examples.weights[row].squareRoot())
+        for label in 0..<classes { right.base[row * classes + label] += Scalar(target(row, label)) * root }
+      }
+    }
+
     let strips = examples.strips(of: 256)
     let residuals = TileMemory<Float>(count: count * classes)
     let errors = TileMemory<Double>(count: strips.count)
     tiles.run(strips.count) { index in
-      let strip = strips[index]
-      let rows = factor.row(order + classes + strip.lowerBound)
-      var fitted = [Scalar](repeating: 0, count: strip.count * classes)
       var sum = 0.0
-      fitted.withUnsafeMutableBufferPointer { fitted in
-        guard let fitted = fitted.baseAddress else { return }
-        Scalar.multiply(
-          strip.count, classes, order, alpha: -1, rows, factor.stride, factor.row(order), factor.stride, beta: 0,
-          fitted, classes)
-        for row in 0..<strip.count {
-          let index = strip.lowerBound + row
-          let root = Scalar(examples.weights[index].squareRoot())
-          for label in 0..<classes { fitted[row * classes + label] += Scalar(target(index, label)) * root }
-        }
-        for group in examples.groups(in: strip) {
-          let start = group.lowerBound - strip.lowerBound
-          let solved = GroupSolver.solve(
-            members: group.count, columns: order, rows: rows + start * factor.stride, stride: factor.stride,
-            right: fitted + start * classes, rights: classes, identityMinus: true)
-          guard let solved else {
-            sum = .infinity
-            return
-          }
-          for (offset, value) in solved.enumerated() {
-            let root = examples.weights[group.lowerBound + offset / classes].squareRoot()
-            residuals.base[group.lowerBound * classes + offset] = Float(value / root)
-            sum += value * value
-          }
-        }
+      for group in examples.groups(in: strips[index]) where group.count < LargeGroup<Scalar>.smallest {
+        let solved = GroupSolver.solve(
+          members: group.count, columns: order, rows: factor.row(order + classes + group.lowerBound),
+          stride: factor.stride, right: right.base + group.lowerBound * classes, rights: classes, identityMinus: true)
+        sum += store(solved, of: group, in: residuals)
       }
       errors.base[index] = sum
     }
     var error = 0.0
     for index in strips.indices { error += errors.base[index] }
+    for group in examples.groups where group.count >= LargeGroup<Scalar>.smallest {
+      let large = LargeGroup(rows: factor, first: order + classes + group.lowerBound, count: group.count, tiles: tiles)
+      let solved = group.count == count ? [] : large.solve(right: right, from: group.lowerBound, rights: classes)
+      error += store(solved, of: group, in: residuals)
+    }
     guard error.isFinite else { return nil }
     return Evaluation(
       error: error / Double(count * classes),
       residuals: Matrix(
         rows: count, columns: classes,
         storage: Array(UnsafeBufferPointer(start: residuals.base, count: count * classes))))
+  }
+
+  /// Keeps a group's residuals, solved in scaled form, and returns the sum of their squares: infinite when there is no
+  /// solution. Without a group that is everything nothing is left to learn from: its scores are 0 and do not count.
+  private func store(_ solved: [Double]?, of group: Range<Int>, in residuals: TileMemory<Float>) -> Double {
+    let classes = examples.classCount
+    if group.count == examples.count {
+      for row in group {
+        for label in 0..<classes { residuals.base[row * classes + label] = target(row, label) }
+      }
+      return 0
+    }
+    guard let solved else { return .infinity }
+    var sum = 0.0
+    for (offset, value) in solved.enumerated() {
+      let root = examples.weights[group.lowerBound + offset / classes].squareRoot()
+      residuals.base[group.lowerBound * classes + offset] = Float(value / root)
+      sum += value * value
+    }
+    return sum
   }
 }
