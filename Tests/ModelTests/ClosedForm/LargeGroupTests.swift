@@ -101,5 +101,6 @@ import Testing
     let none: Float = method == .nearestClassMean ? -1 : 0
     #expect(try #require(fitted.leaveOneOutScores).storage.allSatisfy { $0 == none })
     #expect(accuracy(fitted.head.scores(data.features), data.labels) > 0.9)
+    #expect(fitted.temperature != 1)
   }
 }
