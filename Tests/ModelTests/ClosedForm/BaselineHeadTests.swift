@@ -124,4 +124,11 @@ import Testing
       #expect(fitted.method == method)
     }
   }
+
+  @Test func automaticNeverTakesADualFormThatIsTooLarge() throws {
+    let count = ClosedFormOptions.largestDualForm
+    let data = clusteredExamples(classes: 2, perClass: [count / 2], width: 2, noise: 1, seed: 4)
+    let options = ClosedFormOptions(crossing: 1_000_000, randomFeatureCount: 4)
+    #expect(try ClosedForm.fit(data, options: options, pool: nil).method == .randomFeatures)
+  }
 }

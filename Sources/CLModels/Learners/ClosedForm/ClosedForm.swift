@@ -20,7 +20,7 @@ package enum ClosedForm {
     switch options.method {
     case .kernelRidge, .randomFeatures, .automatic:
       let primal =
-        options.method == .randomFeatures || (options.method == .automatic && examples.count >= options.crossing)
+        options.method == .randomFeatures || (options.method == .automatic && examples.count >= options.dualFormEnd)
       if primal {
         guard options.randomFeatureCount > 0 else { throw .invalid("there are no random features") }
         let features = RandomFeatures(count: options.randomFeatureCount, width: examples.width, seed: options.seed)

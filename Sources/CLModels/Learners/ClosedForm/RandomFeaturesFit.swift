@@ -3,7 +3,8 @@ internal import Tensor
 /// Fits ridge on random ReLU features, (G + lambda I)^-1 H^T Y with G = H^T H: one system of as many rows as there are
 /// features, however many examples. Rows of H and Y are scaled by the square roots of the examples' weights.
 ///
-/// Weights and lambda as in `KernelRidgeFit`; leave-one-out by the hat matrix: with V = H L^-T and L the factor of
+/// Weights and lambda as in `KernelRidgeFit`. The weights of the head are solved in double precision; the leave-one-out
+/// predictions are those of lambda's comparison, in single precision where that is accurate enough. Leave-one-out by the hat matrix: with V = H L^-T and L the factor of
 /// G + lambda I, the (scaled) residual of group g is (I - V_g V_g^T)^-1 (Y - V L^-1 H^T Y)_g.
 struct RandomFeaturesFit {
   private let examples: CanonicalExamples
