@@ -46,4 +46,18 @@ enum ImageFolderLayout {
     default: return .refused("deeper than CLASS/GROUP/FILE")
     }
   }
+
+  /// The one sub-folder that each of several classes has, and no other: in CLASS/images/FILE `images` is how the folders
+  /// are laid out, not a source that all classes share. Files directly in their class's folder do not matter.
+  static func folderOfEveryClass(_ places: some Sequence<Place>) -> String? {
+    var folder: String?
+    var inFolder: [String: Bool] = [:]
+    for case .item(let label, let group) in places {
+      inFolder[label] = inFolder[label] ?? false || group != nil
+      guard let group else { continue }
+      guard folder ?? group == group else { return nil }
+      folder = group
+    }
+    return inFolder.count > 1 && inFolder.values.allSatisfy { $0 } ? folder : nil
+  }
 }

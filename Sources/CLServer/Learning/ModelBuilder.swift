@@ -35,19 +35,15 @@ package struct ModelBuilder: Sendable {
     self.pool = pool
   }
 
-  /// The dual form of this many examples takes 6 GB while it is fitted: more is refused, since running out of memory would
-  /// end the daemon.
-  static let largestDualForm = 20_000
-
   /// Fits and measures; takes seconds for thousands of examples, as background work of the pool.
   package func build(_ set: TrainingSet) throws(LearnerError) -> Outcome {
     guard !set.training.isEmpty else { return .nothingToLearn }
     guard let rows = features.matrix(set.training.map(\.id)), let heldOut = features.matrix(set.heldOut.map(\.id))
     else { return .stale }
-    guard options.method != .kernelRidge || set.training.count <= Self.largestDualForm else {
+    let largest = ClosedFormOptions.largestDualForm
+    guard options.method != .kernelRidge || set.training.count <= largest else {
       throw .invalid(
-        "\(set.training.count) examples are too many for kernel-ridge (\(Self.largestDualForm)); set head to closed-form"
-      )
+        "\(set.training.count) examples are too many for kernel-ridge (\(largest)); set head to closed-form")
     }
     let columns = Dictionary(uniqueKeysWithValues: set.classes.enumerated().map { ($1.id, $0) })
     let data = LabelledFeatures(

@@ -17,7 +17,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [nil, 2, 5]) func sharedCovarianceWithoutAGroupIsExact(groupSize: Int?) throws {
+  @Test(arguments: [nil, 2, 5, 9, 20]) func sharedCovarianceWithoutAGroupIsExact(groupSize: Int?) throws {
     let data = clusteredExamples(classes: 3, perClass: [9, 6, 12], width: 7, noise: 1, seed: 2, groupsOf: groupSize)
     let fitted = try ClosedForm.fit(data, options: ClosedFormOptions(method: .sharedCovariance), pool: nil)
     let shrinkage = try #require(fitted.lambda)
@@ -102,6 +102,20 @@ import Testing
     #expect(compared > 10)
   }
 
+  /// All examples are taken in two chunks, those outside the group in one.
+  @Test func randomFeaturesOfSeveralChunksOfExamplesAreExact() throws {
+    var data = clusteredExamples(classes: 3, perClass: [1_400], width: 6, noise: 1, seed: 8)
+    data.groups = data.labels.indices.map { $0 % 1_400 < 35 ? 0 : $0 + 1 }
+    let members = data.labels.indices.filter { $0 % 1_400 < 35 }
+    let options = ClosedFormOptions(method: .randomFeatures, randomFeatureCount: 300)
+    let fitted = try ClosedForm.fit(data, options: options, pool: nil)
+    let rest = data.selecting(data.labels.indices.filter { $0 % 1_400 >= 35 })
+    let without = try ClosedForm.fit(rest, options: options, pool: nil)
+    try #require(without.lambda == fitted.lambda)
+    let scores = try #require(fitted.leaveOneOutScores).selectingRows(members)
+    #expect(largestDifference(scores, without.head.scores(data.features.selectingRows(members))) < 2e-3)
+  }
+
   @Test func automaticGoesOverToRandomFeaturesAtTheCrossing() throws {
     let data = clusteredExamples(classes: 2, perClass: [5], width: 4, noise: 1, seed: 4)
     for (crossing, method) in [(11, ClosedFormMethod.kernelRidge), (10, .randomFeatures)] {
@@ -109,5 +123,12 @@ import Testing
       let fitted = try ClosedForm.fit(data, options: options, pool: nil)
       #expect(fitted.method == method)
     }
+  }
+
+  @Test func automaticNeverTakesADualFormThatIsTooLarge() throws {
+    let count = ClosedFormOptions.largestDualForm
+    let data = clusteredExamples(classes: 2, perClass: [count / 2], width: 2, noise: 1, seed: 4)
+    let options = ClosedFormOptions(crossing: 1_000_000, randomFeatureCount: 4)
+    #expect(try ClosedForm.fit(data, options: options, pool: nil).method == .randomFeatures)
   }
 }

@@ -57,6 +57,21 @@ import Testing
     #expect(confidence > 0.9 && confidence < 0.9999)
   }
 
+  /// No example can be right without itself, so the scores of the examples by the head that knows them are taken.
+  @Test(arguments: ClosedFormMethod.allCases) func oneExampleAClassGivesAModestTemperature(
+    method: ClosedFormMethod
+  ) throws {
+    let data = clusteredExamples(classes: 30, perClass: [1], width: 64, noise: 1, seed: 3)
+    let fitted = try ClosedForm.fit(data, options: ClosedFormOptions(method: method), pool: nil)
+    let scores = fitted.head.scores(data.features)
+    #expect(abs(fitted.temperature / Calibration.defaultTemperature(scores) - 1) < 1e-4)
+    for (row, label) in data.labels.enumerated() {
+      let confidence = Calibration.probabilities(scores.row(row), temperature: fitted.temperature)[label]
+      // The own score stands four temperatures above the mean of 30.
+      #expect(confidence > 0.4 && confidence < 0.9)
+    }
+  }
+
   @Test func probabilitiesOfExtremeScoresAreFinite() {
     let probabilities = Calibration.probabilities([1e30, -1e30, 0], temperature: 1e-6)
     #expect(probabilities == [1, 0, 0])

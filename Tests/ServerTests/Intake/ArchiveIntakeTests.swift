@@ -44,6 +44,23 @@ import Testing
     #expect(partly.rejected.map(\.reason) == ["deeper than CLASS/GROUP/FILE"])
   }
 
+  @Test(
+    arguments: [
+      (["a/images/1", "b/images/2", "b/boxes.txt"], [nil, nil, nil]),
+      (["top/a/images/1", "top/b/images/2", "__MACOSX/c/1"], [nil, nil]),
+      (["a/images/1", "a/images/2"], ["images", "images"]),
+      (["a/images/1", "b/2"], ["images", nil]),
+      (["a/ann/1", "b/ann/2", "b/bob/3"], ["ann", "ann", "bob"]),
+      (["a/ann/1", "b/bob/2"], ["ann", "bob"]),
+    ] as [([String], [String?])]) func aSubFolderThatEveryClassHasAloneIsNoGroup(
+      paths: [String], groups: [String?]
+    ) throws
+  {
+    let archive = TestArchive.bytes(paths.map { ($0, .file(Self.body)) })
+    let intake = try IntakeReader.archive(archive, limits: IntakeLimits())
+    #expect(intake.items.map(\.item.group) == groups)
+  }
+
   @Test func ignoresWhatSystemsAddToFolders() throws {
     let archive = TestArchive.bytes([
       ("__MACOSX/apple/._1.jpg", .file(Self.body)), ("apple/._1.jpg", .file(Self.body)),

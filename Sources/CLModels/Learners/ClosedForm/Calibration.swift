@@ -6,7 +6,8 @@ package struct Calibration: Sendable {
   /// The temperature that minimises the negative log likelihood of the labels, found by golden section in log T.
   ///
   /// A weak prior, worth one example, holds it near `defaultTemperature`, so that a handful of examples that are all
-  /// right do not give certainty; the result is within a factor 1000 of that default and always positive and finite.
+  /// right do not give certainty; the result is within a factor 1000 of that default and always positive and finite. It
+  /// is 1 without examples.
   package static func fitTemperature(scores: Matrix<Float>, labels: [Int]) -> Float {
     precondition(scores.rows == labels.count, "one label a row")
     let middle = log(Double(defaultTemperature(scores)))
@@ -44,9 +45,9 @@ package struct Calibration: Sendable {
     return Float(exp((low + high) / 2))
   }
 
-  /// What is used without examples: a quarter of how far the best score stands above the mean, on average; 1 when the
-  /// scores do not differ.
-  static func defaultTemperature(_ scores: Matrix<Float>) -> Float {
+  /// What is used before there is evidence: a quarter of how far the best score stands above the mean, on average; 1 when
+  /// the scores do not differ or there are none.
+  package static func defaultTemperature(_ scores: Matrix<Float>) -> Float {
     guard scores.rows > 0, scores.columns > 1 else { return 1 }
     var sum = 0.0
     for row in 0..<scores.rows {

@@ -20,7 +20,7 @@ package enum ClosedForm {
     switch options.method {
     case .kernelRidge, .randomFeatures, .automatic:
       let primal =
-        options.method == .randomFeatures || (options.method == .automatic && examples.count >= options.crossing)
+        options.method == .randomFeatures || (options.method == .automatic && examples.count >= options.dualFormEnd)
       if primal {
         guard options.randomFeatureCount > 0 else { throw .invalid("there are no random features") }
         let features = RandomFeatures(count: options.randomFeatureCount, width: examples.width, seed: options.seed)
@@ -43,20 +43,27 @@ package enum ClosedForm {
       scores = solution.leaveOneOutScores
     }
     return FittedHead(
-      head: head, method: method, lambda: lambda, temperature: temperature(scores, examples),
+      head: head, method: method, lambda: lambda, temperature: temperature(scores, examples, head: head),
       leaveOneOutScores: examples.restored(scores))
   }
 
   /// Fitted on the examples whose class keeps an example when their group is left out: the others cannot be right.
-  private static func temperature(_ scores: Matrix<Float>, _ examples: CanonicalExamples) -> Float {
+  /// Without any such example (one a class), the default for the scores of examples by the head that knows them.
+  private static func temperature(
+    _ scores: Matrix<Float>, _ examples: CanonicalExamples, head: any Head
+  ) -> Float {
     var counts = [Int](repeating: 0, count: examples.classCount)
     for label in examples.labels { counts[label] += 1 }
     var rows: [Int] = []
     for group in examples.groups {
-      for row in group {
-        let label = examples.labels[row]
-        if counts[label] > group.count(where: { examples.labels[$0] == label }) { rows.append(row) }
-      }
+      var lost: [Int: Int] = [:]
+      for row in group { lost[examples.labels[row], default: 0] += 1 }
+      rows += group.filter { counts[examples.labels[$0]] > lost[examples.labels[$0], default: 0] }
+    }
+    guard !rows.isEmpty else {
+      // An average over this many says enough, and scoring them takes milliseconds.
+      let some = stride(from: 0, to: examples.count, by: max(1, examples.count / 256))
+      return Calibration.defaultTemperature(head.scores(examples.features.selectingRows(Array(some))))
     }
     return Calibration.fitTemperature(scores: scores.selectingRows(rows), labels: rows.map { examples.labels[$0] })
   }

@@ -15,9 +15,15 @@ package enum ClosedFormMethod: String, Sendable, CaseIterable {
 /// How a closed-form head is fitted.
 package struct ClosedFormOptions: Sendable {
   package var method: ClosedFormMethod
-  /// With `.automatic`: the number of examples from which the random-feature form is used. With 3,000 random features it
+  /// The dual form of this many examples takes 6 GB while it is fitted: with more, running out of memory would end the
+  /// process.
+  package static let largestDualForm = 20_000
+
+  /// With `.automatic`: the number of examples from which the random-feature form is used, `largestDualForm` at most. With 3,000 random features it
   /// is the faster one from about 3,700 examples on (two Zen 3 cores).
   package var crossing: Int
+  /// Where `.automatic` leaves the dual form.
+  var dualFormEnd: Int { min(crossing, Self.largestDualForm) }
   /// How many random ReLU features there are. On 50 Tiny-ImageNet classes 1,500, 2,000, 3,000 and 4,000 give .820, .823,
   /// .825 and .829 with 20 images a class (the kernel itself .829), .848, .850, .856 and .856 with 50 (.853).
   package var randomFeatureCount: Int

@@ -133,6 +133,13 @@ struct KernelRidgeFit {
     var sum = 0.0
     for group in examples.groups(in: strip) {
       let start = group.lowerBound - strip.lowerBound
+      if group.count == examples.count {
+        // Nothing is left to learn from: every score is 0, and no residual counts.
+        for row in group {
+          for label in 0..<classes { residuals[row * classes + label] = target(row, label) }
+        }
+        continue
+      }
       let rows = inverse + start * width
       let solved = GroupSolver.solve(
         members: group.count, columns: columns, rows: rows, stride: width, right: coefficients + start * classes,

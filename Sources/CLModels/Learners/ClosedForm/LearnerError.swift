@@ -6,7 +6,7 @@ package enum LearnerError: Error, Equatable, Sendable, CustomStringConvertible {
   case invalid(String)
   /// A feature is infinite or not a number.
   case notFinite(example: Int)
-  /// The system could not be solved in double precision (features of extreme size, or no memory for the kernel).
+  /// The system could not be solved in double precision (features of extreme size).
   case notSolvable
   /// The bytes are no stored head: what is wrong with them.
   case unreadable(String)

@@ -33,7 +33,9 @@ enum NearestClassMeanFit {
   static func solve(_ examples: CanonicalExamples) -> (head: NearestClassMeanHead, leaveOneOutScores: Matrix<Float>) {
     let width = examples.width
     var sums = Matrix<Double>(rows: examples.classCount, columns: width)
+    var counts = [Int](repeating: 0, count: examples.classCount)
     for (row, label) in examples.labels.enumerated() {
+      counts[label] += 1
       for column in 0..<width { sums[label, column] += Double(examples.features[row, column]) }
     }
     var means = Matrix<Float>(rows: examples.classCount, columns: width)
@@ -45,7 +47,7 @@ enum NearestClassMeanFit {
     for group in examples.groups {
       for label in Set(group.map { examples.labels[$0] }) {
         var rest = (0..<width).map { sums[label, $0] }
-        var remaining = examples.labels.count { $0 == label }
+        var remaining = counts[label]
         for member in group where examples.labels[member] == label {
           remaining -= 1
           for column in 0..<width { rest[column] -= Double(examples.features[member, column]) }

@@ -33,19 +33,19 @@ struct RandomFeatures: Sendable {
     for row in 0..<range.count { Self.rectify(count, out + row * stride) }
   }
 
-  /// Writes features `range` of every row of x: one row of examples a feature.
+  /// Writes features `range` of rows `rows` of x: one row of examples a feature.
   func writeTransposed(
-    features range: Range<Int>, of x: Matrix<Float>, to out: UnsafeMutablePointer<Float>, stride: Int
+    features range: Range<Int>, rows: Range<Int>, of x: Matrix<Float>, to out: UnsafeMutablePointer<Float>, stride: Int
   ) {
     x.storage.withUnsafeBufferPointer { values in
       projection.storage.withUnsafeBufferPointer { projection in
         guard let values = values.baseAddress, let projection = projection.baseAddress else { return }
         Float.multiply(
-          range.count, x.rows, width, alpha: scale, projection + range.lowerBound * width, width, values, width,
-          beta: 0, out, stride)
+          range.count, rows.count, width, alpha: scale, projection + range.lowerBound * width, width,
+          values + rows.lowerBound * width, width, beta: 0, out, stride)
       }
     }
-    for row in 0..<range.count { Self.rectify(x.rows, out + row * stride) }
+    for row in 0..<range.count { Self.rectify(rows.count, out + row * stride) }
   }
 
   private var scale: Float { (2 / Float(count)).squareRoot() }

@@ -3,7 +3,8 @@ internal import Tensor
 /// Fits ridge on random ReLU features, (G + lambda I)^-1 H^T Y with G = H^T H: one system of as many rows as there are
 /// features, however many examples. Rows of H and Y are scaled by the square roots of the examples' weights.
 ///
-/// Weights and lambda as in `KernelRidgeFit`; leave-one-out by the hat matrix: with V = H L^-T and L the factor of
+/// Weights and lambda as in `KernelRidgeFit`. The weights of the head are solved in double precision; the leave-one-out
+/// predictions are those of lambda's comparison, in single precision where that is accurate enough. Leave-one-out by the hat matrix: with V = H L^-T and L the factor of
 /// G + lambda I, the (scaled) residual of group g is (I - V_g V_g^T)^-1 (Y - V L^-1 H^T Y)_g.
 struct RandomFeaturesFit {
   private let examples: CanonicalExamples
@@ -16,6 +17,9 @@ struct RandomFeaturesFit {
   private let gram: TileMemory<Float>
   private let targets: TileMemory<Float>
   private let gramStride: Int
+
+  /// Examples a tile takes at once before urgent work gets its turn.
+  private static var chunk: Int { 4_096 }
 
   struct Solution {
     let lambda: Double
@@ -51,13 +55,18 @@ struct RandomFeaturesFit {
     let blocks = (features.count + side - 1) / side
     tiles.run(blocks) { index in
       let range = index * side..<min(features.count, (index + 1) * side)
-      features.writeTransposed(
-        features: range, of: examples.features, to: turned.base + range.lowerBound * turnedStride,
-        stride: turnedStride)
-      guard !balanced else { return }
-      for row in range {
-        let values = turned.base + row * turnedStride
-        for index in 0..<count { values[index] *= roots[index] }
+      for start in stride(from: 0, to: count, by: Self.chunk) {
+        let rows = start..<min(count, start + Self.chunk)
+        features.writeTransposed(
+          features: range, rows: rows, of: examples.features,
+          to: turned.base + range.lowerBound * turnedStride + start, stride: turnedStride)
+        if !balanced {
+          for row in range {
+            let values = turned.base + row * turnedStride
+            for index in rows { values[index] *= roots[index] }
+          }
+        }
+        tiles.yield()
       }
     }
     let labels = TileMemory<Float>(count: classes * turnedStride)
@@ -74,15 +83,15 @@ struct RandomFeaturesFit {
       let row = index < pairs.count ? pairs[index].row * side : 0
       let column = (index < pairs.count ? pairs[index].column : index - pairs.count) * side
       let columns = min(side, features.count - column)
-      if index < pairs.count {
+      let isGram = index < pairs.count
+      let left = isGram ? turned.base + row * turnedStride : labels.base
+      let out = isGram ? gram.base + row * gramStride + column : targets.base + column
+      for start in stride(from: 0, to: count, by: Self.chunk) {
         Float.multiply(
-          min(side, features.count - row), columns, count, alpha: 1, turned.base + row * turnedStride, turnedStride,
-          turned.base + column * turnedStride, turnedStride, beta: 0, gram.base + row * gramStride + column,
-          gramStride)
-      } else {
-        Float.multiply(
-          classes, columns, count, alpha: 1, labels.base, turnedStride, turned.base + column * turnedStride,
-          turnedStride, beta: 0, targets.base + column, gramStride)
+          isGram ? min(side, features.count - row) : classes, columns, min(Self.chunk, count - start), alpha: 1,
+          left + start, turnedStride, turned.base + column * turnedStride + start, turnedStride,
+          beta: start == 0 ? 0 : 1, out, gramStride)
+        tiles.yield()
       }
     }
     self.hidden = hidden
@@ -152,9 +161,9 @@ struct RandomFeaturesFit {
     let classes = examples.classCount
     let factor: CholeskyFactor<Double> = system(lambda: lambda, furtherRows: classes)
     guard factor.factor() else { return nil }
-    let half = (classes + 1) / 2
-    tiles.run(classes > 1 ? 2 : 1) { part in
-      factor.solveFurther(part == 0 ? 0..<half : half..<classes)
+    let chunk = 16
+    tiles.run((classes + chunk - 1) / chunk) { index in
+      factor.solveFurther(index * chunk..<min(classes, (index + 1) * chunk))
     }
     var weights = Matrix<Float>(rows: classes, columns: features.count)
     for label in 0..<classes {
@@ -180,49 +189,65 @@ struct RandomFeaturesFit {
     }
     guard factor.factor() else { return nil }
 
+    // Y - V L^-1 H^T Y, what each group's system is solved for.
+    let right = TileMemory<Scalar>(count: count * classes)
+    let side = 256
+    tiles.run((count + side - 1) / side) { index in
+      let rows = index * side..<min(count, (index + 1) * side)
+      Scalar.multiply(
+        rows.count, classes, order, alpha: -1, factor.row(order + classes + rows.lowerBound), factor.stride,
+        factor.row(order), factor.stride, beta: 0, right.base + rows.lowerBound * classes, classes)
+      for row in rows {
+        let root = Scalar(examples.weights[row].squareRoot())
+        for label in 0..<classes { right.base[row * classes + label] += Scalar(target(row, label)) * root }
+      }
+    }
+
     let strips = examples.strips(of: 256)
     let residuals = TileMemory<Float>(count: count * classes)
     let errors = TileMemory<Double>(count: strips.count)
     tiles.run(strips.count) { index in
-      let strip = strips[index]
-      let rows = factor.row(order + classes + strip.lowerBound)
-      var fitted = [Scalar](repeating: 0, count: strip.count * classes)
       var sum = 0.0
-      fitted.withUnsafeMutableBufferPointer { fitted in
-        guard let fitted = fitted.baseAddress else { return }
-        Scalar.multiply(
-          strip.count, classes, order, alpha: -1, rows, factor.stride, factor.row(order), factor.stride, beta: 0,
-          fitted, classes)
-        for row in 0..<strip.count {
-          let index = strip.lowerBound + row
-          let root = Scalar(examples.weights[index].squareRoot())
-          for label in 0..<classes { fitted[row * classes + label] += Scalar(target(index, label)) * root }
-        }
-        for group in examples.groups(in: strip) {
-          let start = group.lowerBound - strip.lowerBound
-          let solved = GroupSolver.solve(
-            members: group.count, columns: order, rows: rows + start * factor.stride, stride: factor.stride,
-            right: fitted + start * classes, rights: classes, identityMinus: true)
-          guard let solved else {
-            sum = .infinity
-            return
-          }
-          for (offset, value) in solved.enumerated() {
-            let root = examples.weights[group.lowerBound + offset / classes].squareRoot()
-            residuals.base[group.lowerBound * classes + offset] = Float(value / root)
-            sum += value * value
-          }
-        }
+      for group in examples.groups(in: strips[index]) where group.count < LargeGroup<Scalar>.smallest {
+        let solved = GroupSolver.solve(
+          members: group.count, columns: order, rows: factor.row(order + classes + group.lowerBound),
+          stride: factor.stride, right: right.base + group.lowerBound * classes, rights: classes, identityMinus: true)
+        sum += store(solved, of: group, in: residuals)
       }
       errors.base[index] = sum
     }
     var error = 0.0
     for index in strips.indices { error += errors.base[index] }
+    for group in examples.groups where group.count >= LargeGroup<Scalar>.smallest {
+      let large = LargeGroup(rows: factor, first: order + classes + group.lowerBound, count: group.count, tiles: tiles)
+      let solved = group.count == count ? [] : large.solve(right: right, from: group.lowerBound, rights: classes)
+      error += store(solved, of: group, in: residuals)
+    }
     guard error.isFinite else { return nil }
     return Evaluation(
       error: error / Double(count * classes),
       residuals: Matrix(
         rows: count, columns: classes,
         storage: Array(UnsafeBufferPointer(start: residuals.base, count: count * classes))))
+  }
+
+  /// Keeps a group's residuals, solved in scaled form, and returns the sum of their squares: infinite when there is no
+  /// solution. Without a group that is everything nothing is left to learn from: its scores are 0 and do not count.
+  private func store(_ solved: [Double]?, of group: Range<Int>, in residuals: TileMemory<Float>) -> Double {
+    let classes = examples.classCount
+    if group.count == examples.count {
+      for row in group {
+        for label in 0..<classes { residuals.base[row * classes + label] = target(row, label) }
+      }
+      return 0
+    }
+    guard let solved else { return .infinity }
+    var sum = 0.0
+    for (offset, value) in solved.enumerated() {
+      let root = examples.weights[group.lowerBound + offset / classes].squareRoot()
+      residuals.base[group.lowerBound * classes + offset] = Float(value / root)
+      sum += value * value
+    }
+    return sum
   }
 }

@@ -5,19 +5,20 @@ internal import Tensor
 ///
 /// The shrinkage is the one of `shrinkages` with the best leave-one-out accuracy (ties: the larger). Leaving a group out
 /// changes S by a matrix of its members' rank, so its scores follow exactly from inner products in the metric P
-/// (Woodbury); only the factor N / (N - members) in front of S needs a factorisation for every size of group.
+/// (Woodbury); only the factor N / (N - members) in front of S needs a factorisation for every size of group. Groups of
+/// more members than the features are wide are fitted without instead (`SharedCovarianceFit+LargeGroups`).
 struct SharedCovarianceFit {
   static let shrinkages: [Double] = [0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001]
 
-  private let examples: CanonicalExamples
-  private let tiles: TileRunner
-  private let counts: [Int]
+  let examples: CanonicalExamples
+  let tiles: TileRunner
+  let counts: [Int]
   /// `[classes, width]`.
-  private let means: Matrix<Double>
+  let means: Matrix<Double>
   /// Each example minus its class's mean, `[examples, width]`.
-  private let deviations: Matrix<Double>
+  let deviations: Matrix<Double>
   /// The pooled within-class covariance, lower triangle of `[width, width]`.
-  private let covariance: Matrix<Double>
+  let covariance: Matrix<Double>
 
   struct Solution {
     let shrinkage: Double
@@ -51,16 +52,21 @@ struct SharedCovarianceFit {
     covariance = Self.gram(deviations.transposed(), divisor: Double(examples.count), tiles: tiles)
   }
 
-  private static func gram(_ rows: Matrix<Double>, divisor: Double, tiles: TileRunner) -> Matrix<Double> {
+  /// The lower triangle of `rows rows^T / divisor`.
+  static func gram(_ rows: Matrix<Double>, divisor: Double, tiles: TileRunner) -> Matrix<Double> {
     let out = TileMemory<Double>(count: rows.rows * rows.rows)
     let side = 128
     tiles.run((rows.rows + side - 1) / side) { index in
       let range = index * side..<min(rows.rows, (index + 1) * side)
       rows.storage.withUnsafeBufferPointer { values in
         guard let values = values.baseAddress else { return }
-        Double.multiply(
-          range.count, range.upperBound, rows.columns, alpha: 1 / divisor, values + range.lowerBound * rows.columns,
-          rows.columns, values, rows.columns, beta: 0, out.base + range.lowerBound * rows.rows, rows.rows)
+        for start in stride(from: 0, to: rows.columns, by: 4_096) {
+          Double.multiply(
+            range.count, range.upperBound, min(4_096, rows.columns - start), alpha: 1 / divisor,
+            values + range.lowerBound * rows.columns + start, rows.columns, values + start, rows.columns,
+            beta: start == 0 ? 0 : 1, out.base + range.lowerBound * rows.rows, rows.rows)
+          tiles.yield()
+        }
       }
     }
     return Matrix(
@@ -97,15 +103,19 @@ struct SharedCovarianceFit {
   }
 
   private func head(shrinkage: Double) -> SharedCovarianceHead? {
-    let classes = examples.classCount
-    guard let factor = factor(scale: 1 - shrinkage, shrinkage: shrinkage, withDeviations: false) else { return nil }
-    factor.solveFurther(0..<classes)
-    var weights = Matrix<Float>(rows: classes, columns: examples.width)
-    var biases = [Float](repeating: SharedCovarianceHead.absent, count: classes)
-    for label in 0..<classes where counts[label] > 0 {
-      let row = factor.row(examples.width + label)
+    let factor = factor(scale: 1 - shrinkage, shrinkage: shrinkage, withDeviations: false)
+    return factor.map { Self.head($0, means: means, counts: counts) }
+  }
+
+  /// The head of a factored metric below which the means were solved; classes that count nothing are absent.
+  static func head(_ factor: CholeskyFactor<Double>, means: Matrix<Double>, counts: [Int]) -> SharedCovarianceHead {
+    factor.solveFurther(0..<means.rows)
+    var weights = Matrix<Float>(rows: means.rows, columns: means.columns)
+    var biases = [Float](repeating: SharedCovarianceHead.absent, count: means.rows)
+    for label in 0..<means.rows where counts[label] > 0 {
+      let row = factor.row(means.columns + label)
       var product = 0.0
-      for column in 0..<examples.width {
+      for column in 0..<means.columns {
         weights[label, column] = Float(row[column])
         product += row[column] * means[label, column]
       }
@@ -118,7 +128,11 @@ struct SharedCovarianceFit {
 
   private func leaveOneOutScores(shrinkage: Double) -> Matrix<Float>? {
     var scores = Matrix<Float>(rows: examples.count, columns: examples.classCount)
-    for size in Set(examples.groups.map(\.count)).sorted() where size < examples.count {
+    for group in examples.groups where group.count > examples.width && group.count < examples.count {
+      guard writeScores(without: group, shrinkage: shrinkage, to: &scores) else { return nil }
+    }
+    let sizes = Set(examples.groups.map(\.count)).sorted()
+    for size in sizes where size <= examples.width && size < examples.count {
       let remaining = Double(examples.count - size)
       let scale = (1 - shrinkage) * Double(examples.count) / remaining
       guard let factor = factor(scale: scale, shrinkage: shrinkage, withDeviations: true) else { return nil }
@@ -135,7 +149,8 @@ struct SharedCovarianceFit {
 }
 
 extension Matrix<Double> {
-  fileprivate func copy(to factor: CholeskyFactor<Double>, at first: Int) {
+  /// Writes every row to the factor's rows from `first` on.
+  func copy(to factor: CholeskyFactor<Double>, at first: Int) {
     for row in 0..<rows {
       let to = factor.row(first + row)
       for column in 0..<columns { to[column] = self[row, column] }
