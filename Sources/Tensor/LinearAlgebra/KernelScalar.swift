@@ -1,7 +1,7 @@
 internal import CKernels
 
 /// The precisions the C kernels come in. Shapes and strides count scalars; the C headers state each contract.
-package protocol KernelScalar: BinaryFloatingPoint, Sendable {
+package protocol KernelScalar: ElementaryScalar {
   /// c `[m, n]` = alpha a b^T + beta c, with a `[m, k]` and b `[n, k]`.
   static func multiply(
     _ m: Int, _ n: Int, _ k: Int, alpha: Self, _ a: UnsafePointer<Self>, _ lda: Int, _ b: UnsafePointer<Self>,
