@@ -1,7 +1,7 @@
 /// Loops over elements that the differentiable operations share.
 extension Matrix {
   /// `f` of every element.
-  @inlinable
+  @specialized(where Scalar == Float)
   package func mapElements(_ f: (Scalar) -> Scalar) -> Matrix {
     var result = self
     result.storage.withUnsafeMutableBufferPointer { elements in
@@ -11,7 +11,7 @@ extension Matrix {
   }
 
   /// `f` of every element and the element of `other`, of the same shape, in its place.
-  @inlinable
+  @specialized(where Scalar == Float)
   package func mapElements(with other: Matrix, _ f: (Scalar, Scalar) -> Scalar) -> Matrix {
     precondition(rows == other.rows && columns == other.columns, "element by element needs one shape")
     var result = self
@@ -24,7 +24,7 @@ extension Matrix {
   }
 
   /// The sum of every column, `[columns]`.
-  @inlinable
+  @specialized(where Scalar == Float)
   package func columnSums() -> [Scalar] {
     var sums = [Scalar](repeating: 0, count: columns)
     sums.withUnsafeMutableBufferPointer { sums in

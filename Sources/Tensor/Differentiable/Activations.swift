@@ -1,13 +1,13 @@
 /// Any shape to the same: x Phi(x) with the normal distribution function by `erf`, not its approximation by `tanh`
 /// (Hendrycks and Gimpel 2016).
 package enum GELU {
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func forward<Scalar: KernelScalar>(_ x: Matrix<Scalar>) -> Matrix<Scalar> {
     x.mapElements { $0 * distribution($0) }
   }
 
   /// dx = dy (Phi(x) + x phi(x)).
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func backward<Scalar: KernelScalar>(
     _ gradient: Matrix<Scalar>, input: Matrix<Scalar>
   ) -> Matrix<Scalar> {
@@ -17,21 +17,20 @@ package enum GELU {
     }
   }
 
-  @inlinable
-  package static func distribution<Scalar: KernelScalar>(_ x: Scalar) -> Scalar {
+  private static func distribution<Scalar: KernelScalar>(_ x: Scalar) -> Scalar {
     (1 + Scalar.errorFunction(x * Scalar(0.5.squareRoot()))) / 2
   }
 }
 
 /// Any shape to the same: x sigmoid(1.702 x) (Hendrycks and Gimpel 2016, section 2), CLIP's activation.
 package enum QuickGELU {
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func forward<Scalar: KernelScalar>(_ x: Matrix<Scalar>) -> Matrix<Scalar> {
     x.mapElements { $0 * gate($0) }
   }
 
   /// dx = dy (s + 1.702 x s (1 - s)).
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func backward<Scalar: KernelScalar>(
     _ gradient: Matrix<Scalar>, input: Matrix<Scalar>
   ) -> Matrix<Scalar> {
@@ -42,20 +41,19 @@ package enum QuickGELU {
     }
   }
 
-  @inlinable
-  package static func gate<Scalar: KernelScalar>(_ x: Scalar) -> Scalar {
+  private static func gate<Scalar: KernelScalar>(_ x: Scalar) -> Scalar {
     1 / (1 + Scalar.exponential(Scalar(-1.702) * x))
   }
 }
 
 /// Any shape to the same: max(x, 0); the slope at 0 is 0.
 package enum ReLU {
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func forward<Scalar: KernelScalar>(_ x: Matrix<Scalar>) -> Matrix<Scalar> {
     x.mapElements { $0 > 0 ? $0 : 0 }
   }
 
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func backward<Scalar: KernelScalar>(
     _ gradient: Matrix<Scalar>, input: Matrix<Scalar>
   ) -> Matrix<Scalar> {

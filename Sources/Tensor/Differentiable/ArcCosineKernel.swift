@@ -3,7 +3,7 @@
 ///
 /// Cosines are clamped to [-1, 1], past which only rounding leads. `arcCosineKernel` is the fast twin in place.
 package enum ArcCosineKernel {
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func forward<Scalar: KernelScalar>(_ cosines: Matrix<Scalar>) -> Matrix<Scalar> {
     cosines.mapElements { cosine in
       let u = min(max(cosine, -1), 1)
@@ -13,7 +13,7 @@ package enum ArcCosineKernel {
 
   /// dk/du = (pi - t) / pi. A clamped cosine has the slope at its end, 1 or 0: a diagonal that rounding put above 1
   /// does not lose its gradient.
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func backward<Scalar: KernelScalar>(
     _ gradient: Matrix<Scalar>, cosines: Matrix<Scalar>
   ) -> Matrix<Scalar> {

@@ -6,16 +6,9 @@ package enum CosineHead {
     package let weightUnits: UnitLength.Saved<Scalar>
     /// cos(x, w_c), `[rows, classes]`.
     package let cosines: Matrix<Scalar>
-
-    @inlinable
-    package init(units: UnitLength.Saved<Scalar>, weightUnits: UnitLength.Saved<Scalar>, cosines: Matrix<Scalar>) {
-      self.units = units
-      self.weightUnits = weightUnits
-      self.cosines = cosines
-    }
   }
 
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func forward<Scalar: KernelScalar>(
     _ x: Matrix<Scalar>, weights: Matrix<Scalar>, scale: Scalar
   ) -> (logits: Matrix<Scalar>, saved: Saved<Scalar>) {
@@ -29,7 +22,7 @@ package enum CosineHead {
   }
 
   /// Through the cosines c = u v^T of unit rows: du = scale dlogits v, dv = scale dlogits^T u, dscale = sum(dlogits c).
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func backward<Scalar: KernelScalar>(
     _ gradient: Matrix<Scalar>, saved: Saved<Scalar>, scale: Scalar
   ) -> (input: Matrix<Scalar>, weights: Matrix<Scalar>, scale: Scalar) {

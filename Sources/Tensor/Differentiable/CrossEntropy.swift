@@ -7,17 +7,10 @@ package enum CrossEntropy {
     package let logitGradient: Matrix<Scalar>
     package let scores: Matrix<Scalar>
     package let scale: Scalar
-
-    @inlinable
-    package init(logitGradient: Matrix<Scalar>, scores: Matrix<Scalar>, scale: Scalar) {
-      self.logitGradient = logitGradient
-      self.scores = scores
-      self.scale = scale
-    }
   }
 
   /// `labels` has one class in `0..<classes` a row; there is at least one row.
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func forward<Scalar: KernelScalar>(
     _ scores: Matrix<Scalar>, labels: [Int], logScale: Scalar
   ) -> (loss: Scalar, saved: Saved<Scalar>) {
@@ -36,7 +29,7 @@ package enum CrossEntropy {
   }
 
   /// `gradient` is the derivative by this loss, 1 when it is the whole. ds = scale dlogits, dlogScale = sum(ds s).
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func backward<Scalar: KernelScalar>(
     _ gradient: Scalar = 1, saved: Saved<Scalar>
   ) -> (scores: Matrix<Scalar>, logScale: Scalar) {

@@ -5,13 +5,10 @@ package enum DistillationLoss {
   package struct Saved<Scalar: KernelScalar>: Sendable {
     /// dloss/dnew, `[rows, classes]`.
     package let logitGradient: Matrix<Scalar>
-
-    @inlinable
-    package init(logitGradient: Matrix<Scalar>) { self.logitGradient = logitGradient }
   }
 
   /// There is at least one row.
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func forward<Scalar: KernelScalar>(
     new: Matrix<Scalar>, old: Matrix<Scalar>, temperature: Scalar
   ) -> (loss: Scalar, saved: Saved<Scalar>) {
@@ -27,7 +24,7 @@ package enum DistillationLoss {
   }
 
   /// dnew = tau (softmax(new / tau) - softmax(old / tau)) / rows, times the derivative by this loss.
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func backward<Scalar: KernelScalar>(_ gradient: Scalar = 1, saved: Saved<Scalar>) -> Matrix<Scalar> {
     saved.logitGradient.mapElements { gradient * $0 }
   }

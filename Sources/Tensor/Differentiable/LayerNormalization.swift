@@ -6,15 +6,9 @@ package enum LayerNormalization {
     package let normalized: Matrix<Scalar>
     /// 1 / sqrt(variance + epsilon), `[rows]`.
     package let inverseDeviations: [Scalar]
-
-    @inlinable
-    package init(normalized: Matrix<Scalar>, inverseDeviations: [Scalar]) {
-      self.normalized = normalized
-      self.inverseDeviations = inverseDeviations
-    }
   }
 
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func forward<Scalar: KernelScalar>(
     _ x: Matrix<Scalar>, gain: [Scalar], bias: [Scalar], epsilon: Scalar
   ) -> (output: Matrix<Scalar>, saved: Saved<Scalar>) {
@@ -52,7 +46,7 @@ package enum LayerNormalization {
   }
 
   /// With n the normalized row and h = gain dy: dx = (h - mean(h) - n mean(h n)) / deviation.
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func backward<Scalar: KernelScalar>(
     _ gradient: Matrix<Scalar>, saved: Saved<Scalar>, gain: [Scalar]
   ) -> (input: Matrix<Scalar>, gain: [Scalar], bias: [Scalar]) {

@@ -9,16 +9,10 @@ package enum LeaveOneOutRidge {
     package let inverse: Matrix<Scalar>
     /// A Y, `[n, classes]`: the dual coefficients of the fit to all examples.
     package let coefficients: Matrix<Scalar>
-
-    @inlinable
-    package init(inverse: Matrix<Scalar>, coefficients: Matrix<Scalar>) {
-      self.inverse = inverse
-      self.coefficients = coefficients
-    }
   }
 
   /// Reads the kernel's lower triangle. Nil when K + lambda I is not positive definite in this precision.
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func forward<Scalar: KernelScalar>(
     kernel: Matrix<Scalar>, targets: Matrix<Scalar>, lambda: Scalar, tiles: TileRunner = TileRunner(pool: nil)
   ) -> (scores: Matrix<Scalar>, saved: Saved<Scalar>)? {
@@ -44,7 +38,7 @@ package enum LeaveOneOutRidge {
   ///
   /// With a = A Y and g = dscores, the loss moves with a by da_i = -g_i / A_ii and with A_ii by
   /// d_i = (g_i . a_i) / A_ii^2. As A moves by -A E A: dK = -(A da) a^T, made symmetric, - A diag(d) A.
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func backward<Scalar: KernelScalar>(
     _ gradient: Matrix<Scalar>, saved: Saved<Scalar>
   ) -> Matrix<Scalar> {
@@ -83,7 +77,7 @@ package enum LeaveOneOutRidge {
   }
 
   /// (K + lambda I)^-1 = U U^T with U = L^-T from the Cholesky factor, `[n, n]`.
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func inverse<Scalar: KernelScalar>(
     of kernel: Matrix<Scalar>, plus lambda: Scalar, tiles: TileRunner
   ) -> Matrix<Scalar>? {

@@ -1,6 +1,6 @@
 /// `[rows, inputs]` to `[rows, outputs]`: y = x W^T + b with W `[outputs, inputs]` and b `[outputs]`.
 package enum LinearMap {
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func forward<Scalar: KernelScalar>(
     _ x: Matrix<Scalar>, weights: Matrix<Scalar>, bias: [Scalar]
   ) -> Matrix<Scalar> {
@@ -17,7 +17,7 @@ package enum LinearMap {
   }
 
   /// dx = dy W, dW = dy^T x, db = the column sums of dy.
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func backward<Scalar: KernelScalar>(
     _ gradient: Matrix<Scalar>, input: Matrix<Scalar>, weights: Matrix<Scalar>
   ) -> (input: Matrix<Scalar>, weights: Matrix<Scalar>, bias: [Scalar]) {

@@ -7,13 +7,10 @@ package enum MultiHeadAttention {
   package struct Saved<Scalar: KernelScalar>: Sendable {
     /// The weights of every head, `[n, m]` each, 0 where a query does not see a key.
     package let probabilities: [Matrix<Scalar>]
-
-    @inlinable
-    package init(probabilities: [Matrix<Scalar>]) { self.probabilities = probabilities }
   }
 
   /// `isVisible` says whether a query sees a key; without it, every query sees all.
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func forward<Scalar: KernelScalar>(
     queries: Matrix<Scalar>, keys: Matrix<Scalar>, values: Matrix<Scalar>, heads: Int,
     isVisible: ((_ query: Int, _ key: Int) -> Bool)? = nil
@@ -45,7 +42,7 @@ package enum MultiHeadAttention {
 
   /// With P a head's weights and S their logits: dV = P^T dy, dP = dy V^T, dS = P (dP - rowsum(dP P)), dQ = scale dS K,
   /// dK = scale dS^T Q. Where a query does not see a key P is 0, and so is dS.
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func backward<Scalar: KernelScalar>(
     _ gradient: Matrix<Scalar>, queries: Matrix<Scalar>, keys: Matrix<Scalar>, values: Matrix<Scalar>,
     saved: Saved<Scalar>
@@ -71,8 +68,7 @@ package enum MultiHeadAttention {
   }
 
   /// scale a b^T over the columns of one head.
-  @inlinable
-  package static func columns<Scalar: KernelScalar>(
+  private static func columns<Scalar: KernelScalar>(
     _ a: Matrix<Scalar>, _ b: Matrix<Scalar>, _ first: Int, _ count: Int, scale: Scalar
   ) -> Matrix<Scalar> {
     var product = Matrix<Scalar>(rows: a.rows, columns: b.rows)
@@ -87,8 +83,7 @@ package enum MultiHeadAttention {
   }
 
   /// Writes scale a b into the columns of one head, b given by its columns.
-  @inlinable
-  package static func write<Scalar: KernelScalar>(
+  private static func write<Scalar: KernelScalar>(
     _ a: Matrix<Scalar>, _ byColumn: Matrix<Scalar>, _ first: Int, _ count: Int, scale: Scalar,
     to target: inout Matrix<Scalar>
   ) {
@@ -103,8 +98,7 @@ package enum MultiHeadAttention {
   }
 
   /// `Softmax`, but a row that is -infinity throughout becomes zeros.
-  @inlinable
-  package static func visibleSoftmax<Scalar: KernelScalar>(_ logits: Matrix<Scalar>) -> Matrix<Scalar> {
+  private static func visibleSoftmax<Scalar: KernelScalar>(_ logits: Matrix<Scalar>) -> Matrix<Scalar> {
     var result = Softmax.forward(logits)
     for row in 0..<result.rows where logits.row(row).allSatisfy({ $0 == -.infinity }) {
       for column in 0..<result.columns { result[row, column] = 0 }

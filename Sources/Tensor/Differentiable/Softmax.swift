@@ -1,7 +1,7 @@
 /// `[rows, classes]` to probabilities of the same shape, row by row: p = exp(x) / sum(exp(x)), less the row's maximum so
 /// that nothing overflows.
 package enum Softmax {
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func forward<Scalar: KernelScalar>(_ x: Matrix<Scalar>) -> Matrix<Scalar> {
     var output = x
     output.storage.withUnsafeMutableBufferPointer { elements in
@@ -20,7 +20,7 @@ package enum Softmax {
   }
 
   /// dx = p (dp - sum(dp p)).
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func backward<Scalar: KernelScalar>(
     _ gradient: Matrix<Scalar>, output: Matrix<Scalar>
   ) -> Matrix<Scalar> {
@@ -42,7 +42,7 @@ package enum Softmax {
 
 /// `[rows, classes]` to logarithms of probabilities, row by row: l = x - log(sum(exp(x))).
 package enum LogSoftmax {
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func forward<Scalar: KernelScalar>(_ x: Matrix<Scalar>) -> Matrix<Scalar> {
     var output = x
     output.storage.withUnsafeMutableBufferPointer { elements in
@@ -59,7 +59,7 @@ package enum LogSoftmax {
   }
 
   /// dx = dl - exp(l) sum(dl).
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func backward<Scalar: KernelScalar>(
     _ gradient: Matrix<Scalar>, output: Matrix<Scalar>
   ) -> Matrix<Scalar> {

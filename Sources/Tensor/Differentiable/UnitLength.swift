@@ -4,15 +4,9 @@ package enum UnitLength {
     package let output: Matrix<Scalar>
     /// |x| of every row, `[rows]`.
     package let lengths: [Scalar]
-
-    @inlinable
-    package init(output: Matrix<Scalar>, lengths: [Scalar]) {
-      self.output = output
-      self.lengths = lengths
-    }
   }
 
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func forward<Scalar: KernelScalar>(
     _ x: Matrix<Scalar>
   ) -> (output: Matrix<Scalar>, saved: Saved<Scalar>) {
@@ -34,7 +28,7 @@ package enum UnitLength {
   }
 
   /// dx = (dy - (dy . y) y) / |x|: what points along the row does not change its direction.
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func backward<Scalar: KernelScalar>(
     _ gradient: Matrix<Scalar>, saved: Saved<Scalar>
   ) -> Matrix<Scalar> {

@@ -26,7 +26,6 @@ package struct AdamW: Sendable, Equatable {
     package var firstMoments: [Scalar]
     package var secondMoments: [Scalar]
 
-    @inlinable
     package init(step: Int, firstMoments: [Scalar], secondMoments: [Scalar]) {
       precondition(firstMoments.count == secondMoments.count, "two moments a parameter")
       self.step = step
@@ -35,7 +34,6 @@ package struct AdamW: Sendable, Equatable {
     }
 
     /// Before the first step.
-    @inlinable
     package init(count: Int) {
       let zeros = [Scalar](repeating: 0, count: count)
       self.init(step: 0, firstMoments: zeros, secondMoments: zeros)
@@ -44,7 +42,7 @@ package struct AdamW: Sendable, Equatable {
 
   /// One step: p -= rate decay p, then p -= rate m' / (sqrt(v') + epsilon) with the moments m', v' freed of their bias
   /// towards zero.
-  @inlinable
+  @specialized(where Scalar == Float)
   package func update<Scalar: KernelScalar>(
     _ parameters: inout [Scalar], gradient: [Scalar], state: inout State<Scalar>, learningRate: Double
   ) {
@@ -75,7 +73,6 @@ package struct AdamW: Sendable, Equatable {
   }
 
   /// base^exponent by squaring.
-  @usableFromInline
   static func power(_ base: Double, _ exponent: Int) -> Double {
     var (result, square, rest) = (1.0, base, exponent)
     while rest > 0 {

@@ -14,16 +14,14 @@ package struct StochasticGradientDescent: Sendable, Equatable {
     /// `[parameters]`.
     package var velocity: [Scalar]
 
-    @inlinable
     package init(velocity: [Scalar]) { self.velocity = velocity }
 
     /// Before the first step.
-    @inlinable
     package init(count: Int) { velocity = [Scalar](repeating: 0, count: count) }
   }
 
   /// One step: velocity = momentum velocity + gradient + decay p, then p -= rate velocity.
-  @inlinable
+  @specialized(where Scalar == Float)
   package func update<Scalar: KernelScalar>(
     _ parameters: inout [Scalar], gradient: [Scalar], state: inout State<Scalar>, learningRate: Double
   ) {

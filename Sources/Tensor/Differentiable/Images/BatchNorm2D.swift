@@ -9,18 +9,10 @@ package enum BatchNorm2D {
     package let means: [Scalar]
     package let variances: [Scalar]
     package let inverseDeviations: [Scalar]
-
-    @inlinable
-    package init(normalized: Matrix<Scalar>, means: [Scalar], variances: [Scalar], inverseDeviations: [Scalar]) {
-      self.normalized = normalized
-      self.means = means
-      self.variances = variances
-      self.inverseDeviations = inverseDeviations
-    }
   }
 
   /// There is at least one image.
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func forward<Scalar: KernelScalar>(
     _ x: Matrix<Scalar>, shape: ImageShape, gain: [Scalar], bias: [Scalar], epsilon: Scalar
   ) -> (output: Matrix<Scalar>, saved: Saved<Scalar>) {
@@ -41,7 +33,7 @@ package enum BatchNorm2D {
   }
 
   /// With n the normalized channel: dx = gain (dy - mean(dy) - n mean(dy n)) / deviation.
-  @inlinable
+  @specialized(where Scalar == Float)
   package static func backward<Scalar: KernelScalar>(
     _ gradient: Matrix<Scalar>, shape: ImageShape, saved: Saved<Scalar>, gain: [Scalar]
   ) -> (input: Matrix<Scalar>, gain: [Scalar], bias: [Scalar]) {
@@ -59,8 +51,7 @@ package enum BatchNorm2D {
     return (input, gainGradient, biasGradient)
   }
 
-  @inlinable
-  package static func channelSums<Scalar: KernelScalar>(_ x: Matrix<Scalar>, shape: ImageShape) -> [Scalar] {
+  private static func channelSums<Scalar: KernelScalar>(_ x: Matrix<Scalar>, shape: ImageShape) -> [Scalar] {
     var sums = [Scalar](repeating: 0, count: shape.channels)
     x.storage.withUnsafeBufferPointer { x in
       for plane in 0..<x.count / shape.area {
@@ -72,8 +63,7 @@ package enum BatchNorm2D {
     return sums
   }
 
-  @inlinable
-  package static func mapChannels<Scalar: KernelScalar>(
+  private static func mapChannels<Scalar: KernelScalar>(
     _ x: inout Matrix<Scalar>, shape: ImageShape, _ f: (_ element: Scalar, _ channel: Int) -> Scalar
   ) {
     x.storage.withUnsafeMutableBufferPointer { x in

@@ -10,7 +10,6 @@ package struct Conv2D: Sendable, Equatable {
   package let window: ImageWindow
   package let groups: Int
 
-  @inlinable
   package init(input: ImageShape, outputs: Int, window: ImageWindow, groups: Int = 1) {
     precondition(
       groups > 0 && input.channels.isMultiple(of: groups) && outputs.isMultiple(of: groups), "groups of one size")
@@ -22,10 +21,9 @@ package struct Conv2D: Sendable, Equatable {
   }
 
   /// Weights of one output.
-  @inlinable
   package var taps: Int { input.channels / groups * window.side * window.side }
 
-  @inlinable
+  @specialized(where Scalar == Float)
   package func forward<Scalar: KernelScalar>(
     _ x: Matrix<Scalar>, weights: Matrix<Scalar>, bias: [Scalar]
   ) -> Matrix<Scalar> {
@@ -47,7 +45,7 @@ package struct Conv2D: Sendable, Equatable {
 
   /// With C the pixels under the window: dW = dy C, dC = dy^T W, which is added back to the pixels, and db = the sum of dy
   /// over images and positions.
-  @inlinable
+  @specialized(where Scalar == Float)
   package func backward<Scalar: KernelScalar>(
     _ gradient: Matrix<Scalar>, input x: Matrix<Scalar>, weights: Matrix<Scalar>
   ) -> (input: Matrix<Scalar>, weights: Matrix<Scalar>, bias: [Scalar]) {
@@ -70,8 +68,7 @@ package struct Conv2D: Sendable, Equatable {
   }
 
   /// One group of one image as `[positions, taps]`, 0 where the window is off the image.
-  @inlinable
-  package func pixels<Scalar: KernelScalar>(_ x: Matrix<Scalar>, image: Int, group: Int) -> Matrix<Scalar> {
+  private func pixels<Scalar: KernelScalar>(_ x: Matrix<Scalar>, image: Int, group: Int) -> Matrix<Scalar> {
     var result = Matrix<Scalar>(rows: output.area, columns: taps)
     let channels = input.channels / groups
     let (taps, square) = (taps, window.side * window.side)
@@ -89,8 +86,7 @@ package struct Conv2D: Sendable, Equatable {
   }
 
   /// The transpose of `pixels`: adds every tap to the pixel it came from.
-  @inlinable
-  package func addPixels<Scalar: KernelScalar>(
+  private func addPixels<Scalar: KernelScalar>(
     _ pixels: Matrix<Scalar>, to target: inout Matrix<Scalar>, image: Int, group: Int
   ) {
     let channels = input.channels / groups
@@ -108,15 +104,13 @@ package struct Conv2D: Sendable, Equatable {
   }
 
   /// Where one group's outputs of one image are.
-  @inlinable
-  package func range(image: Int, group: Int) -> Range<Int> {
+  private func range(image: Int, group: Int) -> Range<Int> {
     let count = output.count / groups
     let first = image * output.count + group * count
     return first..<first + count
   }
 
-  @inlinable
-  package func weights<Scalar: KernelScalar>(_ weights: Matrix<Scalar>, of group: Int) -> Matrix<Scalar> {
+  private func weights<Scalar: KernelScalar>(_ weights: Matrix<Scalar>, of group: Int) -> Matrix<Scalar> {
     groups == 1 ? weights : weights.selectingRows(group * weights.rows / groups..<(group + 1) * weights.rows / groups)
   }
 }

@@ -4,7 +4,6 @@ package struct ImageShape: Sendable, Equatable {
   package var height: Int
   package var width: Int
 
-  @inlinable
   package init(channels: Int, height: Int, width: Int) {
     self.channels = channels
     self.height = height
@@ -12,9 +11,7 @@ package struct ImageShape: Sendable, Equatable {
   }
 
   /// Numbers in one channel, and in one image.
-  @inlinable
   package var area: Int { height * width }
-  @inlinable
   package var count: Int { channels * area }
 }
 
@@ -25,7 +22,6 @@ package struct ImageWindow: Sendable, Equatable {
   /// Zeros around the image, on every side.
   package var padding: Int
 
-  @inlinable
   package init(side: Int, stride: Int = 1, padding: Int = 0) {
     precondition(side > 0 && stride > 0 && padding >= 0, "a window has a side and moves")
     self.side = side
@@ -34,7 +30,6 @@ package struct ImageWindow: Sendable, Equatable {
   }
 
   /// How many positions it has along `length` pixels.
-  @inlinable
   package func positions(along length: Int) -> Int {
     precondition(length + 2 * padding >= side, "the window fits the padded image")
     return (length + 2 * padding - side) / stride + 1
@@ -42,7 +37,6 @@ package struct ImageWindow: Sendable, Equatable {
 
   /// Calls `body` with every position and, of the pixels under it, those inside the image: the index of the output in
   /// its channel, of the pixel in its channel, and of the tap in the window.
-  @inlinable
   package func forEachTap(height: Int, width: Int, _ body: (_ output: Int, _ pixel: Int, _ tap: Int) -> Void) {
     let (rows, columns) = (positions(along: height), positions(along: width))
     for row in 0..<rows {

@@ -5,7 +5,6 @@ package struct MaxPool2D: Sendable, Equatable {
   package let window: ImageWindow
 
   /// The padding is less than the window's side, so that every position has a pixel.
-  @inlinable
   package init(input: ImageShape, window: ImageWindow) {
     precondition(window.padding < window.side, "every position has a pixel")
     self.input = input
@@ -16,7 +15,7 @@ package struct MaxPool2D: Sendable, Equatable {
   }
 
   /// `winners`: the pixel each output came from, an index into the batch; the first of equals.
-  @inlinable
+  @specialized(where Scalar == Float)
   package func forward<Scalar: KernelScalar>(_ x: Matrix<Scalar>) -> (output: Matrix<Scalar>, winners: [Int]) {
     precondition(x.columns == input.count, "images of the stated shape")
     var result = Matrix<Scalar>(rows: x.rows, columns: output.count)
@@ -39,7 +38,7 @@ package struct MaxPool2D: Sendable, Equatable {
   }
 
   /// The whole gradient goes to the winner.
-  @inlinable
+  @specialized(where Scalar == Float)
   package func backward<Scalar: KernelScalar>(_ gradient: Matrix<Scalar>, winners: [Int]) -> Matrix<Scalar> {
     var result = Matrix<Scalar>(rows: gradient.rows, columns: input.count)
     result.storage.withUnsafeMutableBufferPointer { dx in
@@ -56,7 +55,6 @@ package struct AveragePool2D: Sendable, Equatable {
   package let output: ImageShape
   package let window: ImageWindow
 
-  @inlinable
   package init(input: ImageShape, window: ImageWindow) {
     self.input = input
     self.window = window
@@ -65,7 +63,7 @@ package struct AveragePool2D: Sendable, Equatable {
       width: window.positions(along: input.width))
   }
 
-  @inlinable
+  @specialized(where Scalar == Float)
   package func forward<Scalar: KernelScalar>(_ x: Matrix<Scalar>) -> Matrix<Scalar> {
     precondition(x.columns == input.count, "images of the stated shape")
     var result = Matrix<Scalar>(rows: x.rows, columns: output.count)
@@ -83,7 +81,7 @@ package struct AveragePool2D: Sendable, Equatable {
   }
 
   /// Every pixel gets its share of each window it was under.
-  @inlinable
+  @specialized(where Scalar == Float)
   package func backward<Scalar: KernelScalar>(_ gradient: Matrix<Scalar>) -> Matrix<Scalar> {
     var result = Matrix<Scalar>(rows: gradient.rows, columns: input.count)
     let share = 1 / Scalar(window.side * window.side)
