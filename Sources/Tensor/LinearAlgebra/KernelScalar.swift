@@ -1,7 +1,11 @@
 internal import CKernels
 
 /// The precisions the C kernels come in. Shapes and strides count scalars; the C headers state each contract.
-package protocol KernelScalar: BinaryFloatingPoint, Sendable {
+///
+/// Generic code other modules call in a loop or on a batch says `@specialized(where Scalar == Float)`: no other module
+/// makes its own copy of a generic `package` function for Float, not even of an `@inlinable` one (Swift 6.3), and what
+/// is left calls every addition through a table, tens of times slower (`AdamW.update`: 58 times).
+package protocol KernelScalar: ElementaryScalar {
   /// c `[m, n]` = alpha a b^T + beta c, with a `[m, k]` and b `[n, k]`.
   static func multiply(
     _ m: Int, _ n: Int, _ k: Int, alpha: Self, _ a: UnsafePointer<Self>, _ lda: Int, _ b: UnsafePointer<Self>,
