@@ -24,11 +24,11 @@ let package = Package(
   targets: [
     // System libraries, from Debian's -dev packages.
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
-    .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
     .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
 
-    // Our own C. CPNG and CCurl wrap what Swift cannot import: setjmp and variadic functions.
+    // Our own C. CJPEG, CPNG and CCurl wrap what Swift cannot import: setjmp and variadic functions.
+    .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
     .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
     .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
     .target(name: "CLinux"),
@@ -38,7 +38,7 @@ let package = Package(
     .target(name: "Tensor", dependencies: ["CKernels", "CLinux"], swiftSettings: strict),
     .target(
       name: "CLModels",
-      dependencies: ["CKernels", "JSONTree", "Tensor", "CTurboJPEG", "CPNG", "CWebP"],
+      dependencies: ["CKernels", "JSONTree", "Tensor", "CJPEG", "CPNG", "CWebP"],
       swiftSettings: strict),
     .target(name: "HTTP", dependencies: ["CLinux", "JSONTree"], swiftSettings: strict),
     .target(name: "Storage", dependencies: ["CSQLite"], swiftSettings: strict),

@@ -33,7 +33,7 @@ install -m 0644 deploy/clserver.service deploy/clserver@.service "$units/"
 
 if [ -z "$destination" ]; then
   apt-get install -y -qq --no-install-recommends \
-    libsqlite3-0 libcurl4 libturbojpeg0 libpng16-16 libwebp7 libwebpdemux2 libarchive13 </dev/null
+    libsqlite3-0 libcurl4 libjpeg62-turbo libpng16-16 libwebp7 libwebpdemux2 libarchive13 </dev/null
   if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
     systemctl enable --now clserver.service

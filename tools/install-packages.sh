@@ -4,7 +4,7 @@
 set -euo pipefail
 
 declare -A groups=(
-  [build]="pkg-config libsqlite3-dev libcurl4-openssl-dev libturbojpeg0-dev libpng-dev libwebp-dev libarchive-dev
+  [build]="pkg-config libsqlite3-dev libcurl4-openssl-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libarchive-dev
            ca-certificates python3 python3-pip python3-venv"
   [demo]="curl tuxpaint-stamps-default"
   [test]="curl tuxpaint-stamps-default dataset-fashion-mnist libsimde-dev prometheus systemd sqlite3

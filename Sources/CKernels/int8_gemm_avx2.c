@@ -102,7 +102,7 @@ CK_AVX2_INLINE void split_columns(int32_t rows, int32_t column, int32_t width, c
     } else {
       uint8_t last[32] = {0};
       memcpy(last, a[r] + column, (size_t)width);
-      memset(last + width, shifts[r] == 128 ? 128 : shifts[r], sizeof last - (size_t)width); // split to zeros
+      memset(last + width, shifts[r], sizeof last - (size_t)width); // split to zeros
       value = _mm256_loadu_si256((const __m256i *)last);
     }
     __m256i shift = _mm256_set1_epi8((char)shifts[r]);

@@ -9,6 +9,9 @@
 #include "quantize_rows.h"
 #include "vector_math_avx2.h"
 
+// Where the last columns are computed one at a time, a fused multiply-add would give other bits than the vectors do.
+#pragma STDC FP_CONTRACT OFF
+
 /// y[i] = (x[i] - mean) * inverse * gain[i] + bias[i]
 typedef struct moments {
   float mean, inverse;

@@ -2,12 +2,13 @@
 
 #include <png.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct {
   const uint8_t *bytes;
   size_t remaining;
-  bool ran_out;
+  bool ran_out, no_memory, complete;
   char *message;
 } source;
 
@@ -29,30 +30,40 @@ static void on_error(png_structp png, png_const_charp text) {
   png_longjmp(png, 1);
 }
 
+static png_voidp on_allocate(png_structp png, png_alloc_size_t size) {
+  source *from = png_get_mem_ptr(png);
+  void *memory = malloc(size);
+  if (memory == NULL) from->no_memory = true;
+  return memory;
+}
+
+static void on_free(png_structp png, png_voidp memory) {
+  (void)png;
+  free(memory);
+}
+
 static void on_warning(png_structp png, png_const_charp text) {
   (void)png;
   (void)text;
 }
 
-cpng_status cpng_decode_rgb(const uint8_t *bytes, size_t length, uint32_t width, uint32_t height, uint8_t *out,
-                            char message[CPNG_MESSAGE_SIZE]) {
-  message[0] = 0;
-  source from = {.bytes = bytes, .remaining = length, .ran_out = false, .message = message};
-  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &from, on_error, on_warning);
+/// Apart from `cpng_decode_rgb`, so that what changes between setjmp and longjmp is no local variable of this function.
+static cpng_status decode(source *from, uint32_t width, uint32_t height, uint8_t *out) {
+  png_structp png =
+      png_create_read_struct_2(PNG_LIBPNG_VER_STRING, from, on_error, on_warning, from, on_allocate, on_free);
   if (png == NULL) return CPNG_NO_MEMORY;
   png_infop info = png_create_info_struct(png);
   if (info == NULL) {
     png_destroy_read_struct(&png, NULL, NULL);
     return CPNG_NO_MEMORY;
   }
-  volatile bool complete = false;
   if (setjmp(png_jmpbuf(png))) {
     png_destroy_read_struct(&png, &info, NULL);
-    if (!from.ran_out) return CPNG_CORRUPT;
     // What follows the last row (the end of the stream's checksum, IEND) adds no pixel.
-    return complete ? CPNG_OK : CPNG_TRUNCATED;
+    if (from->ran_out) return from->complete ? CPNG_OK : CPNG_TRUNCATED;
+    return from->no_memory ? CPNG_NO_MEMORY : CPNG_CORRUPT;
   }
-  png_set_read_fn(png, &from, on_read);
+  png_set_read_fn(png, from, on_read);
   png_set_user_limits(png, width, height);
   png_set_chunk_malloc_max(png, 1 << 20);
   png_set_chunk_cache_max(png, 16);
@@ -79,8 +90,15 @@ cpng_status cpng_decode_rgb(const uint8_t *bytes, size_t length, uint32_t width,
   for (int pass = 0; pass < passes; pass++) {
     for (uint32_t y = 0; y < height; y++) png_read_row(png, out + (size_t)y * width * 3, NULL);
   }
-  complete = true;
+  from->complete = true;
   png_read_end(png, NULL);
   png_destroy_read_struct(&png, &info, NULL);
   return CPNG_OK;
+}
+
+cpng_status cpng_decode_rgb(const uint8_t *bytes, size_t length, uint32_t width, uint32_t height, uint8_t *out,
+                            char message[CPNG_MESSAGE_SIZE]) {
+  message[0] = 0;
+  source from = {.bytes = bytes, .remaining = length, .message = message};
+  return decode(&from, width, height, out);
 }

@@ -1,6 +1,6 @@
 /// A JSON document as a tree: what is sent, and what is read where no type of its own describes it (answers of the API,
 /// the documents beside weights). Bodies of requests are decoded into types instead.
-package indirect enum JSON: Sendable, Equatable {
+package enum JSON: Sendable, Equatable {
   case string(String)
   /// Written without fraction and exponent, and fitting: 64-bit integers stay exact.
   case integer(Int)

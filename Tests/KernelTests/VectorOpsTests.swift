@@ -121,7 +121,25 @@ struct LayerNormTests {
     }
   }
 
-  @Test(arguments: [1, 5, 32, 45, 768])
+  /// The last columns, which do not fill a vector, repeat the first ones and come out with the same bits.
+  @Test func lastColumnsAreComputedAsTheOthers() {
+    var generator = TestGenerator(seed: 40)
+    let (rows, width) = (64, 47)
+    func repeating(_ numbers: [Float]) -> [Float] { numbers + numbers[..<7] }
+    let x = (0..<rows).flatMap { _ in repeating(generator.gaussians(40)) }
+    let gain = repeating(generator.gaussians(40))
+    let bias = repeating(generator.gaussians(40))
+    for isa in vectorVariants + [CK_ISA_SCALAR] {
+      var out = Array(repeating: Float(0), count: rows * width)
+      ck_layer_norm(isa, Int32(rows), Int32(width), x, Int32(width), gain, bias, 1e-5, &out, Int32(width))
+      for row in 0..<rows {
+        let line = out[row * width..<(row + 1) * width]
+        #expect(line.suffix(7).elementsEqual(line.prefix(7)))
+      }
+    }
+  }
+
+  @Test(arguments: [1, 5, 32, 40, 45, 768])
   func fusedQuantizationGivesTheBytesOfTheTwoSteps(width: Int) {
     var generator = TestGenerator(seed: UInt64(width))
     let x = generator.gaussians(2 * width)

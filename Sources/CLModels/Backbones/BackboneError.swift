@@ -10,8 +10,10 @@ package enum BackboneError: Error, Equatable, Sendable {
   case wrongShape(tensor: String, expected: [Int], found: [Int])
   /// The tensor has a number type weights cannot have here.
   case wrongType(tensor: String, type: String)
-  /// A weight is infinite or not a number.
+  /// A weight is infinite or not a number, in the file or in the form that computes.
   case notFinite(tensor: String)
+  /// Weights that are finite each, but whose products are not: already a grey image has no finite feature.
+  case featuresNotFinite
   case outOfMemory
 }
 
@@ -25,6 +27,7 @@ extension BackboneError: CustomStringConvertible {
     case .wrongShape(let name, let expected, let found): "tensor \(name) has shape \(found), expected \(expected)"
     case .wrongType(let name, let type): "tensor \(name) has type \(type), which weights cannot have"
     case .notFinite(let name): "tensor \(name) holds a number that is not finite"
+    case .featuresNotFinite: "the features it computes are not finite numbers"
     case .outOfMemory: "no memory for the weights"
     }
   }

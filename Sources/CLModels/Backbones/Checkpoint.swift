@@ -69,11 +69,14 @@ struct Checkpoint {
     let weights = try tensor(name + ".weight", shape: shape)
     guard weights.type == .int8 else {
       let values = try floats(name + ".weight", shape: shape)
-      return LinearWeights(outputs: outputs, inputs: inputs, values: .float(values), bias: bias)
+      return LinearWeights(
+        name: prefix + name + ".weight", outputs: outputs, inputs: inputs, values: .float(values), bias: bias)
     }
     let scales = try floats(name + ".weight_scale", shape: [outputs])
     let values = [Int8](UnsafeRawBufferPointer(rebasing: file[weights.range]).bindMemory(to: Int8.self))
-    return LinearWeights(outputs: outputs, inputs: inputs, values: .int8(values, scales: scales), bias: bias)
+    return LinearWeights(
+      name: prefix + name + ".weight", outputs: outputs, inputs: inputs, values: .int8(values, scales: scales),
+      bias: bias)
   }
 
   private func tensor(_ name: String, shape: [Int]) throws(BackboneError) -> SafetensorsHeader.Tensor {

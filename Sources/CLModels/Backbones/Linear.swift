@@ -12,12 +12,22 @@ final class Linear: @unchecked Sendable {
   private let weights: Weights
   private let bias: AlignedBuffer<Float>
 
+  /// Beyond it the int8 kernels' 32-bit sums could overflow.
+  private static let sizeLimit = 65_536
+
   init(_ source: LinearWeights, precision: BackbonePrecision) throws(BackboneError) {
+    guard source.inputs <= Self.sizeLimit, source.outputs <= Self.sizeLimit else {
+      throw .unsupported(
+        "\(source.name) has \(source.outputs) outputs of \(source.inputs) inputs, the limit of both is \(Self.sizeLimit)"
+      )
+    }
+    let converted = precision == .int8 ? source.quantized() : source.dequantized()
+    guard converted.isFinite else { throw .notFinite(tensor: source.name) }
     inputs = source.inputs
     outputs = source.outputs
     guard let bias = AlignedBuffer(source.bias) else { throw .outOfMemory }
     self.bias = bias
-    switch (precision == .int8 ? source.quantized() : source.dequantized()).values {
+    switch converted.values {
     case .int8(let numbers, let scales):
       guard let packed = ck_int8_weights_pack(numbers, scales, Int32(outputs), Int32(inputs)) else {
         throw .outOfMemory

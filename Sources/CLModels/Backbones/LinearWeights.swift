@@ -7,6 +7,8 @@ struct LinearWeights {
     case int8([Int8], scales: [Float])
   }
 
+  /// The tensor they are from, for errors.
+  var name: String
   var outputs: Int
   var inputs: Int
   var values: Values
@@ -21,7 +23,8 @@ struct LinearWeights {
       case .float(let numbers): .float(Array(numbers[span]))
       case .int8(let numbers, let scales): .int8(Array(numbers[span]), scales: Array(scales[range]))
       }
-    return LinearWeights(outputs: range.count, inputs: inputs, values: values, bias: Array(bias[range]))
+    return LinearWeights(
+      name: name, outputs: range.count, inputs: inputs, values: values, bias: Array(bias[range]))
   }
 
   /// One Linear with the outputs of several that read the same input. All are float or all int8.
@@ -38,6 +41,15 @@ struct LinearWeights {
       result.bias += part.bias
     }
     return result
+  }
+
+  /// Whether every weight, and bias, is a finite number; what is finite in the file may not be once multiplied.
+  var isFinite: Bool {
+    guard bias.allSatisfy(\.isFinite) else { return false }
+    return switch values {
+    case .float(let numbers): numbers.allSatisfy(\.isFinite)
+    case .int8(_, let scales): scales.allSatisfy { (128 * $0).isFinite }
+    }
   }
 
   /// Multiplies every output, bias included, by a factor of its own: how layer scale disappears into the Linear.

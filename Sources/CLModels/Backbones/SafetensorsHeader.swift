@@ -3,10 +3,13 @@ import JSONTree
 /// What a safetensors file holds, read from its header and checked against the file.
 ///
 /// The format: 8 bytes with the header's length (little-endian), a JSON header, then the tensors' bytes. Checked: the
-/// header is at most 100 MB, names are unique, every tensor's bytes are exactly those its shape and type need, and the
+/// header is at most 16 MB, names are unique, every tensor's bytes are exactly those its shape and type need, and the
 /// tensors fill the rest of the file without overlap or gap, as the format's own implementation demands.
 package struct SafetensorsHeader: Equatable, Sendable {
-  package static let headerLimit = 100_000_000
+  /// A tensor takes some 100 bytes of header. The format's own limit, 100 MB, would make gigabytes of tree.
+  package static let headerLimit = 16_000_000
+  /// A convolution's weights have 4.
+  private static let sideLimit = 8
 
   /// Number types, by the names the format uses.
   package enum ElementType: String, Sendable {
@@ -102,6 +105,9 @@ package struct SafetensorsHeader: Equatable, Sendable {
     else { throw .malformedHeader("tensor \(name) needs dtype, shape and data_offsets, and nothing else") }
     guard let type = ElementType(rawValue: typeName) else { throw .unknownType(tensor: name, type: typeName) }
 
+    guard sides.count <= Self.sideLimit else {
+      throw .malformedHeader("tensor \(name) has more than \(Self.sideLimit) sides")
+    }
     var shape: [Int] = []
     var bytes = type.bytes
     for side in sides {

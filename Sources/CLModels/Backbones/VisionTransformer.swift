@@ -17,7 +17,7 @@ package final class VisionTransformer: Sendable {
   /// longer than one after the other, and four no less: products decide, not the weights' way from memory.
   static let imagesPerPass = 1
 
-  /// Loads a checkpoint: checks it, converts it to `options.precision` and packs it for the kernels.
+  /// Loads a checkpoint: checks it, converts it to `options.precision`, packs it for the kernels and tries it on one image.
   ///
   /// - Parameters:
   ///   - weights: the bytes of `model.safetensors`; not kept.
@@ -32,6 +32,9 @@ package final class VisionTransformer: Sendable {
     description = parts.description
     preprocessing = parts.preprocessing
     workspaces = WorkspacePool(size: parts.workspaceSize(images: Self.imagesPerPass), precision: options.precision)
+    let side = parts.description.resolution
+    let grey = RGBImage(width: side, height: side, pixels: Array(repeating: 128, count: side * side * 3))
+    guard embed([grey], yield: {}).storage.allSatisfy(\.isFinite) else { throw .featuresNotFinite }
   }
 
   /// Features `[images.count, featureWidth]`, each of length 1, in the images' order.

@@ -45,7 +45,10 @@ struct VisionTransformerConfiguration: Equatable {
     case let other?: throw .unsupported("its activation is \(other)")
     }
     if let value = settings["layer_norm_eps"] {
-      guard let number = value.double, number > 0, number < 1 else { throw .configuration("bad layer_norm_eps") }
+      // What is added to a variance of 0 must not vanish.
+      guard let number = value.double, number < 1, Float(number) >= .leastNormalMagnitude else {
+        throw .configuration("bad layer_norm_eps")
+      }
       epsilon = Float(number)
     } else {
       epsilon = isCLIP ? 1e-5 : scheme.library == NamingScheme.vit.library ? 1e-12 : 1e-6
@@ -64,7 +67,9 @@ struct VisionTransformerConfiguration: Equatable {
       }
     mean = try Self.channels(document["image_mean"] ?? pretrained?["mean"], "image_mean") ?? usual.mean
     standardDeviation = try Self.channels(document["image_std"] ?? pretrained?["std"], "image_std") ?? usual.deviation
-    guard standardDeviation.allSatisfy({ $0 > 0 }) else { throw .configuration("image_std is not positive") }
+    guard standardDeviation.allSatisfy({ $0 >= .leastNormalMagnitude }) else {
+      throw .configuration("image_std is not positive")
+    }
   }
 
   /// The number of heads: as configured, or that of the published models of this width.
@@ -98,7 +103,9 @@ struct VisionTransformerConfiguration: Equatable {
     guard let items = value.array, items.count == 3 else { throw .configuration("\(name) needs three numbers") }
     var numbers: [Float] = []
     for item in items {
-      guard let number = item.double else { throw .configuration("\(name) needs three numbers") }
+      guard let number = item.double, Float(number).isFinite else {
+        throw .configuration("\(name) needs three numbers")
+      }
       numbers.append(Float(number))
     }
     return numbers

@@ -56,12 +56,13 @@ extension VisionTransformerParts {
     }
     for image in 0..<images {
       let feature = out + image * width
-      var squares: Float = 0
-      for index in 0..<width { squares += feature[index] * feature[index] }
+      // In double precision no square of a finite number overflows or vanishes.
+      var squares = 0.0
+      for index in 0..<width { squares += Double(feature[index]) * Double(feature[index]) }
       // A feature of zeros has no direction and stays as it is.
       guard squares > 0 else { continue }
       let factor = 1 / squares.squareRoot()
-      for index in 0..<width { feature[index] *= factor }
+      for index in 0..<width { feature[index] = Float(Double(feature[index]) * factor) }
     }
   }
 }

@@ -1,9 +1,9 @@
-import CTurboJPEG
+import CJPEG
 
 /// JPEG through libjpeg-turbo: baseline and progressive; grey, YCbCr, RGB, CMYK and YCCK; EXIF orientation applied.
 ///
 /// As strict as Pillow about files that end early, and stricter about damaged data: what libjpeg-turbo only warns of is an
-/// error here, except bytes between segments, which cameras write and which cost no pixel.
+/// error here, except a few bytes between segments, which cameras write and which cost no pixel.
 enum JPEGDecoder {
   /// Decoding time is scans times pixels. Encoders write about 10 scans; optimisers some dozens.
   static let maximumScans = 100
@@ -17,13 +17,14 @@ enum JPEGDecoder {
     guard structure.scans <= maximumScans else {
       throw .unsupported("\(structure.scans) progressive scans, the limit is \(maximumScans)")
     }
+    // In front of the decoder: what ended the walk early may have hidden scans from it.
+    guard structure.ends else { throw .truncated("no end marker") }
     let shrink = shrinkFactor(width: structure.width, height: structure.height, neededSide: neededSide)
     let width = (structure.width + shrink - 1) / shrink
     let height = (structure.height + shrink - 1) / shrink
-    let pixels =
-      structure.components == 4
-      ? rgb(inkPixels: try decode(bytes, structure, width: width, height: height, format: TJPF_CMYK, samples: 4))
-      : try decode(bytes, structure, width: width, height: height, format: TJPF_RGB, samples: 3)
+    let samples = try decode(
+      bytes, structure, shrink: shrink, count: width * height * (structure.components == 4 ? 4 : 3))
+    let pixels = structure.components == 4 ? rgb(inkPixels: samples) : samples
     let image = RGBImage(width: width, height: height, pixels: pixels)
     return (structure.orientation ?? .upright).apply(to: image)
   }
@@ -40,52 +41,31 @@ enum JPEGDecoder {
   }
 
   private static func decode(
-    _ bytes: [UInt8], _ structure: JPEGStructure, width: Int, height: Int, format: TJPF, samples: Int
+    _ bytes: [UInt8], _ structure: JPEGStructure, shrink: Int, count size: Int
   ) throws(ImageError) -> [UInt8] {
-    guard let handle = tjInitDecompress() else { throw .outOfMemory }
-    defer { tjDestroy(handle) }
-    // libjpeg-turbo fits the image into width x height and never writes outside; were the image smaller, part of the
-    // buffer would stay unwritten, so its own reading of the header has to agree. (It sets both sides before it may
-    // complain about an unusual subsampling, which decodes all the same.)
-    var (ownWidth, ownHeight, subsampling, colorspace): (Int32, Int32, Int32, Int32) = (0, 0, 0, 0)
-    _ = bytes.withUnsafeBufferPointer {
-      tjDecompressHeader3(
-        handle, $0.baseAddress, UInt($0.count), &ownWidth, &ownHeight, &subsampling, &colorspace)
-    }
-    guard ownWidth == 0 || (Int(ownWidth) == structure.width && Int(ownHeight) == structure.height) else {
-      throw .corrupt("two headers disagree")
-    }
-    let flags = TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS
-    let size = width * height * samples
-    var failed = false
-    let pixels = [UInt8](unsafeUninitializedCapacity: size) { out, count in
-      bytes.withUnsafeBufferPointer { file in
-        let result = tjDecompress2(
-          handle, file.baseAddress, UInt(file.count), out.baseAddress, Int32(width), Int32(width * samples),
-          Int32(height), format.rawValue, flags)
-        failed = result != 0
+    let frame = cjpeg_frame(
+      width: UInt32(structure.width), height: UInt32(structure.height), components: UInt32(structure.components))
+    var status = CJPEG_OK
+    var reason = ""
+    let samples = [UInt8](unsafeUninitializedCapacity: size) { out, count in
+      withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(CJPEG_MESSAGE_SIZE)) { message in
+        message.initialize(repeating: 0)
+        status = bytes.withUnsafeBufferPointer { file in
+          cjpeg_decode(
+            file.baseAddress, file.count, frame, UInt32(shrink), UInt32(maximumScans), out.baseAddress,
+            message.baseAddress)
+        }
+        if status != CJPEG_OK, let text = message.baseAddress { reason = String(cString: text) }
       }
-      count = failed && tjGetErrorCode(handle) == Int32(bitPattern: TJERR_FATAL.rawValue) ? 0 : size
+      count = status == CJPEG_OK ? size : 0
     }
-    if failed {
-      let message = tjGetErrorStr2(handle).map { String(cString: $0) } ?? "unknown fault"
-      let fatal = tjGetErrorCode(handle) == Int32(bitPattern: TJERR_FATAL.rawValue)
-      if let error = fault(message, fatal: fatal, structure) { throw error }
+    switch status {
+    case CJPEG_OK: return samples
+    case CJPEG_TRUNCATED: throw .truncated(reason)
+    case CJPEG_UNSUPPORTED: throw .unsupported(reason)
+    case CJPEG_NO_MEMORY: throw .outOfMemory
+    default: throw .corrupt(reason)
     }
-    guard structure.ends else { throw .truncated("no end marker") }
-    return pixels
-  }
-
-  /// What libjpeg-turbo's message means; nil for a warning that leaves every pixel as it was written.
-  private static func fault(_ message: String, fatal: Bool, _ structure: JPEGStructure) -> ImageError? {
-    if fatal {
-      if message.contains("nsupported") || message.contains("not supported") { return .unsupported(message) }
-      if message.contains("nsufficient memory") { return .outOfMemory }
-      return structure.ends ? .corrupt(message) : .truncated(message)
-    }
-    if !structure.ends || message.contains("remature end") { return .truncated(message) }
-    let harmless = ["extraneous bytes before marker", "Unknown Adobe color transform", "JFIF major revision"]
-    return harmless.contains { message.contains($0) } ? nil : .corrupt(message)
   }
 
   /// Pillow's CMYK to RGB of samples that Adobe stores inverted (255 is no ink): each is `key - ink * key / 255`, rounded.

@@ -42,6 +42,39 @@ struct GoldenBackbone: Sendable, CustomStringConvertible {
   }
 }
 
+extension GoldenBackbone {
+  /// The numbers of a tensor of float32.
+  func floats(_ name: String) throws -> [Float] {
+    let header = try weights.withBytes { bytes throws(SafetensorsError) in try SafetensorsHeader(file: bytes) }
+    let range = header.tensors[name]?.range ?? 0..<0
+    return weights.withUnsafeBytes { bytes in
+      stride(from: range.lowerBound, to: range.upperBound, by: 4).map {
+        bytes.loadUnaligned(fromByteOffset: $0, as: Float.self)
+      }
+    }
+  }
+
+  /// The weights file with some of its tensors exchanged for others, of float32.
+  func weights(exchanging new: [String: (shape: [Int], values: [Float])]) throws -> [UInt8] {
+    let header = try weights.withBytes { bytes throws(SafetensorsError) in try SafetensorsHeader(file: bytes) }
+    var entries: [String] = []
+    var data: [UInt8] = []
+    for (name, tensor) in header.tensors {
+      let start = data.count
+      if let (_, values) = new[name] {
+        values.withUnsafeBytes { data += $0 }
+      } else {
+        data += weights[tensor.range]
+      }
+      let type = new[name] == nil ? tensor.type.rawValue : "F32"
+      let shape = new[name]?.shape ?? tensor.shape
+      entries.append(#""\#(name)":{"dtype":"\#(type)","shape":\#(shape),"data_offsets":[\#(start),\#(data.count)]}"#)
+    }
+    let text = Array("{\(entries.joined(separator: ","))}".utf8)
+    return (0..<8).map { UInt8(truncatingIfNeeded: text.count >> (8 * $0)) } + text + data
+  }
+}
+
 /// The cosine of the angle between two features, in double precision.
 func cosine(_ one: some Sequence<Float>, _ other: some Sequence<Float>) -> Double {
   var product = 0.0

@@ -55,6 +55,51 @@ import Testing
     }
   }
 
+  @Test func weightsThatOverflowOnceMultipliedAreRefusedByName() throws {
+    let golden = try GoldenBackbone("timm-prenorm-layerscale")
+    let weights = try golden.weights(exchanging: [
+      "blocks.0.ls1.gamma": ([32], Array(repeating: 1e38, count: 32)),
+      "blocks.0.attn.proj.weight": ([32, 32], Array(repeating: 100, count: 32 * 32)),
+    ])
+    #expect(Self.failure(weights, golden.configuration) == .notFinite(tensor: "blocks.0.attn.proj.weight"))
+  }
+
+  @Test func aModelWhoseFeaturesOverflowIsRefused() throws {
+    let golden = try GoldenBackbone("vit")
+    let huge = (shape: [48], values: [Float](repeating: 3e38, count: 48))
+    let weights = try golden.weights(exchanging: ["layernorm.weight": huge, "layernorm.bias": huge])
+    #expect(Self.failure(weights, golden.configuration) == .featuresNotFinite)
+  }
+
+  /// Squares of such numbers leave float32's range at either end.
+  @Test(arguments: [-80, 70])
+  func featuresOfAnySizeComeToLengthOne(exponent: Int) throws {
+    let golden = try GoldenBackbone("vit")
+    let factor = Float(sign: .plus, exponent: exponent, significand: 1)
+    let weights = try golden.weights(exchanging: [
+      "layernorm.weight": ([48], golden.floats("layernorm.weight").map { $0 * factor }),
+      "layernorm.bias": ([48], golden.floats("layernorm.bias").map { $0 * factor }),
+    ])
+    let scaled = try VisionTransformer(weights: weights, configuration: golden.configuration, options: .init())
+    let picture = golden.cases[0].pictures[0]
+    #expect(scaled.embed([picture]) {}.storage == (try golden.load(.int8).embed([picture]) {}.storage))
+  }
+
+  @Test func aPatchOfMoreNumbersThanKernelsSumIsUnsupported() throws {
+    let golden = try GoldenBackbone("vit")
+    let side = 152
+    let weights = try golden.weights(exchanging: [
+      "embeddings.patch_embeddings.projection.weight": (
+        [48, 3, side, side], Array(repeating: 0, count: 48 * 3 * side * side)
+      )
+    ])
+    let error = Self.failure(weights, Array(#"{"num_attention_heads":3}"#.utf8))
+    guard case .unsupported(let reason) = error, reason.contains("\(3 * side * side) inputs") else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+  }
+
   @Test func otherKindsOfModelsAreRefusedByName() throws {
     let golden = try GoldenBackbone("dinov2")
     let registers = Self.editing(golden) {
@@ -71,7 +116,10 @@ import Testing
   @Test(arguments: [
     "", "[]", "{", #"{"num_attention_heads":0}"#, #"{"num_attention_heads":7}"#, #"{"hidden_act":"relu"}"#,
     #"{"num_attention_heads":3,"layer_norm_eps":-1}"#, #"{"num_attention_heads":3,"image_mean":[1,2]}"#,
-    #"{"num_attention_heads":3,"image_std":[1,0,1]}"#, #"{"num_attention_heads":3,"image_size":224}"#,
+    #"{"num_attention_heads":3,"layer_norm_eps":1e-46}"#, #"{"num_attention_heads":3,"layer_norm_eps":1e-39}"#,
+    #"{"num_attention_heads":3,"image_mean":[0,1e39,0]}"#, #"{"num_attention_heads":3,"image_std":[1,1,1e39]}"#,
+    #"{"num_attention_heads":3,"image_std":[1,1e-39,1]}"#, #"{"num_attention_heads":3,"image_std":[1,0,1]}"#,
+    #"{"num_attention_heads":3,"image_size":224}"#,
     #"{"num_attention_heads":3,"num_attention_heads":3}"#,
   ])
   func badConfigurationsAreRefused(configuration: String) throws {

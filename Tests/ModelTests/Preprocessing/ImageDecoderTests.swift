@@ -91,6 +91,46 @@ import Testing
     }
   }
 
+  /// What libjpeg warns of first must not hide what it would warn of later.
+  @Test func findsDamageBehindHarmlessBytes() throws {
+    let bytes = GoldenImage.bytes("large.jpg")
+    let whole = try ImageDecoder.decode(bytes, limits: limits)
+    guard let tables = bytes.firstIndex(ofMarker: 0xDB), let scan = bytes.lastIndex(ofMarker: 0xDA) else { return }
+    let stray = Array(bytes[..<tables]) + [0] + bytes[tables...]
+    #expect(try ImageDecoder.decode(stray, limits: limits) == whole)
+    #expect(throws: ImageError.truncated("Corrupt JPEG data: premature end of data segment")) {
+      try ImageDecoder.decode(Array(stray[..<(scan + 800)]) + [0xFF, 0xD9], limits: limits)
+    }
+  }
+
+  @Test func takesFillBytesInFrontOfTheEndButNotALeftOverScan() throws {
+    let bytes = GoldenImage.bytes("large.jpg")
+    let whole = try ImageDecoder.decode(bytes, limits: limits)
+    for fill in [[0xFF, 0xFF], [0], [0, 0, 0]] as [[UInt8]] {
+      #expect(try ImageDecoder.decode(bytes.dropLast(2) + fill + [0xFF, 0xD9], limits: limits) == whole)
+    }
+    guard let scan = bytes.lastIndex(ofMarker: 0xDA) else { return }
+    // Empty blocks, of fewer bits than those they replace: the pixels end before the scan does.
+    var damaged = bytes
+    for index in 0..<600 { damaged[scan + 1000 + index] = [0x28, 0xA2, 0x8A, 0][index % 4] }
+    #expect {
+      try ImageDecoder.decode(damaged, limits: limits)
+    } throws: {
+      if case .corrupt(let reason) = $0 as? ImageError { return reason.contains("extraneous bytes") }
+      return false
+    }
+  }
+
+  /// A segment shorter than its own length ends the walk over markers, but not libjpeg's.
+  @Test(arguments: [0, 1] as [UInt8])
+  func refusesScansBehindABadSegmentUndecoded(length: UInt8) {
+    let bytes = GoldenImage.bytes("progressive.jpg")
+    guard let first = bytes.firstIndex(ofMarker: 0xDA), let last = bytes.lastIndex(ofMarker: 0xDA) else { return }
+    let scans = Array(repeating: Array(bytes[last..<(bytes.count - 2)]), count: 600).joined()
+    let bomb = bytes[..<first] + [0xFF, 0xFE, 0, length] + bytes[first..<last] + scans + [0xFF, 0xD9]
+    #expect(throws: ImageError.truncated("no end marker")) { try ImageDecoder.decode(Array(bomb), limits: limits) }
+  }
+
   @Test func refusesAPNGWithAWrongChecksum() {
     var bytes = GoldenImage.bytes("rgb8.png")
     bytes[bytes.count - 13] ^= 1
@@ -130,6 +170,10 @@ import Testing
 }
 
 extension [UInt8] {
+  fileprivate func firstIndex(ofMarker code: UInt8) -> Int? {
+    indices.dropLast().first { self[$0] == 0xFF && self[$0 + 1] == code }
+  }
+
   fileprivate func lastIndex(ofMarker code: UInt8) -> Int? {
     indices.dropLast().last { self[$0] == 0xFF && self[$0 + 1] == code }
   }
