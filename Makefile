@@ -71,7 +71,7 @@ bench: packages-bench backbone var/backbones/clip_encoder.int8.onnx build python
 lint: ## formatting and tree rules
 	tools/lint.sh
 
-fuzz: ## fuzz the HTTP parser (RUNS=10000000 by default)
+fuzz: ## fuzz the HTTP parser and connection (RUNS=10000000 by default)
 	tools/fuzz.sh
 
 clean: ## remove what was built; keeps var/ (state and weights)

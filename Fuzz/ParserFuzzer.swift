@@ -154,10 +154,10 @@ public func fuzzOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   var seed: UInt64 = 0xcbf2_9ce4_8422_2325
   for byte in bytes { seed = (seed ^ UInt64(byte)) &* 0x100_0000_01b3 }
   let small = start[0] & 1 == 1
-  if start[0] & 6 == 6 {
-    fuzzMultipart(bytes, small: small)
-  } else {
-    fuzzRequests(bytes, small: small, seed: seed)
+  switch start[0] & 6 {
+  case 6: fuzzMultipart(bytes, small: small)
+  case 4: fuzzConnection(bytes, small: small, seed: seed)
+  default: fuzzRequests(bytes, small: small, seed: seed)
   }
   return 0
 }

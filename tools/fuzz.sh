@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes the HTTP parser under the address sanitizer. RUNS: number of inputs (10 million by default).
+# Fuzzes the HTTP parser and connection under the address sanitizer. RUNS: number of inputs (10 million by default).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 runs=${RUNS:-10000000}

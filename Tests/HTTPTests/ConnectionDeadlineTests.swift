@@ -11,7 +11,7 @@ import Testing
   connection.wait(.seconds(1))
   let output = connection.output()
   #expect(output.hasPrefix("HTTP/1.1 408 Request Timeout\r\n") && output.contains("Connection: close\r\n"))
-  #expect(output.contains("\"setting\":\"header_deadline_seconds\""))
+  #expect(output.contains("\"limit\":10,\"setting\":\"header_deadline_seconds\""))
 }
 
 @Test func idleConnectionIsClosed() {
@@ -39,7 +39,7 @@ import Testing
   connection.wait(.seconds(10))
   let output = connection.output()
   #expect(output.hasPrefix("HTTP/1.1 408 "))
-  #expect(output.contains("\"setting\":\"minimum_body_rate\""))
+  #expect(output.contains("\"limit\":10,\"setting\":\"minimum_body_rate\""))
 }
 
 @Test func handlerHasNoDeadline() {
@@ -56,4 +56,50 @@ import Testing
   #expect(!connection.machine.isClosed)
   connection.wait(.seconds(1))
   #expect(connection.machine.isClosed)
+}
+
+/// A client that takes one byte every 10 seconds; returns whether it is given up within 10 minutes.
+private func isGivenUp(_ connection: inout TestConnection) -> Bool {
+  for _ in 0..<60 where !connection.machine.isClosed {
+    connection.wait(.seconds(10))
+    if connection.machine.hasOutput { _ = connection.machine.sent(1, now: connection.now) }
+  }
+  return connection.machine.isClosed
+}
+
+@Test func clientThatTakesItsAnswerTooSlowlyIsGivenUp() {
+  for (rate, isCut) in [(1024, true), (0, false)] {
+    var connection = TestConnection(configure: { $0.minimumBodyRate = rate })
+    connection.receive(getA)
+    connection.answer(.response(HTTPResponse(status: 200, body: [UInt8](repeating: 1, count: 100_000))))
+    #expect(isGivenUp(&connection) == isCut)
+  }
+}
+
+@Test func clientThatTakesItsAnswerFastEnoughMayTakeLong() {
+  var connection = TestConnection()
+  connection.receive("GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+  connection.answer(.response(HTTPResponse(status: 200, body: [UInt8](repeating: 1, count: 200_000))))
+  var taken = 0
+  while connection.machine.hasOutput {
+    connection.wait(.seconds(10))
+    guard !connection.machine.isClosed else { break }
+    for _ in 0..<20_000 where connection.machine.hasOutput {
+      _ = connection.machine.sent(1, now: connection.now)
+      taken += 1
+    }
+  }
+  #expect(taken > 200_000)
+}
+
+@Test func streamHasNoRate() {
+  var connection = TestConnection()
+  connection.receive(getA)
+  connection.startStream()
+  connection.answer(.streamWrite([UInt8](repeating: 1, count: 100_000)))
+  #expect(!isGivenUp(&connection))
+  // Its time does not count against what is left of it when it ends.
+  connection.answer(.streamFinish)
+  connection.wait(.seconds(20))
+  #expect(!connection.machine.isClosed)
 }

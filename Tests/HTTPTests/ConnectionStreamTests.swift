@@ -96,3 +96,17 @@ import Testing
   #expect(streaming.output().hasSuffix("1\r\na\r\n0\r\n\r\n"))
   #expect(streaming.machine.isClosed)
 }
+
+@Test func bytesOfAStreamThatIsOverAreNotToldToTheNext() {
+  var connection = TestConnection()
+  connection.receive(getA)
+  connection.startStream()
+  connection.answer(.streamWrite([UInt8](repeating: 0x61, count: 40_000)))
+  connection.answer(.streamFinish)
+  connection.receive(getA)
+  connection.startStream()
+  connection.answer(.streamWrite([UInt8](repeating: 0x62, count: 30_000)))
+  var told = 0
+  while connection.machine.hasOutput { told += connection.machine.sent(1, now: connection.now) }
+  #expect(told == 30_000)
+}

@@ -196,6 +196,17 @@ import Testing
   #expect(connection.budget.usedBytes == 300)
 }
 
+@Test func announcedBodyCountsAsItComesAfterItsFirstMebibyte() {
+  var connection = TestConnection(configure: { $0.maximumBufferedBytes = 3 << 20 })
+  connection.receive("POST /big HTTP/1.1\r\nHost: a\r\nContent-Length: \(512 << 20)\r\n\r\n")
+  #expect(connection.budget.usedBytes == 1 << 20)
+  connection.receive(String(repeating: "x", count: 2 << 20))
+  #expect(connection.budget.usedBytes == 2 << 20)
+  connection.receive(String(repeating: "x", count: 1 << 20) + "x")
+  #expect(connection.output().hasPrefix("HTTP/1.1 503 "))
+  #expect(connection.budget.usedBytes == 0)
+}
+
 @Test func chunkedBodyCountsAsItComes() {
   var connection = TestConnection(configure: { $0.maximumBufferedBytes = 10 })
   connection.receive("POST /big HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nabcdefgh\r\n")
@@ -214,6 +225,7 @@ import Testing
   #expect(connection.budget.usedBytes == 5)
   connection.handled = []
   #expect(connection.budget.usedBytes == 0)
+  _ = connection.output()
   connection.receive("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe")
   #expect(connection.budget.usedBytes == 5)
   connection.receiveEnd()

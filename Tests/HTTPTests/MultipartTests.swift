@@ -32,6 +32,22 @@ private func content(_ body: String, _ part: MultipartPart) -> String {
   #expect(parts.map { content(body, $0) } == ["ab\r\n--bx\r\ncd", ""])
 }
 
+@Test func lineThatOnlyBeginsLikeTheCloseDelimiterIsContent() throws {
+  let body = part("name=a", "1\r\n--b--x\r\n--b--\t!") + part("name=b", "2") + "--b-- \t\r\nepilogue"
+  let parts = try parse(body).get()
+  #expect(parts.map { content(body, $0) } == ["1\r\n--b--x\r\n--b--\t!", "2"])
+  #expect(try parse(part("name=a") + "--b-- \t").get().count == 1)
+  #expect(parse(part("name=a") + "--b--x") == .failure(.truncated))
+}
+
+@Test func parametersAreBounded() throws {
+  func disposition(_ count: Int) -> String {
+    part("name=a" + (1..<count).map { "; p\($0)=x" }.joined())
+  }
+  #expect(try parse(disposition(16) + "--b--").get().count == 1)
+  #expect(parse(disposition(17) + "--b--") == .failure(.badPartHeader(part: 0)))
+}
+
 @Test func bodyWithoutPartsIsEmpty() throws {
   #expect(try parse("--b--").get().isEmpty)
 }

@@ -131,6 +131,15 @@ private let framing: [RequestCase] = [
   RequestCase("another coding alone", post("Transfer-Encoding: gzip\r\n"), .badTransferEncoding),
   RequestCase("identity", post("Transfer-Encoding: identity\r\n"), .badTransferEncoding),
   RequestCase("an empty transfer coding", post("Transfer-Encoding:\r\n"), .badTransferEncoding),
+  RequestCase("an empty item before chunked", post("Transfer-Encoding: , chunked\r\n"), .badTransferEncoding),
+  RequestCase("an empty item after chunked", post("Transfer-Encoding: chunked,\r\n"), .badTransferEncoding),
+  RequestCase("an empty item of space", post("Transfer-Encoding: chunked, \t\r\n"), .badTransferEncoding),
+  RequestCase(
+    "an empty field before chunked", post("Transfer-Encoding:\r\nTransfer-Encoding: chunked\r\n"),
+    .badTransferEncoding),
+  RequestCase(
+    "an empty field after chunked", post("Transfer-Encoding: chunked\r\nTransfer-Encoding:\r\n"),
+    .badTransferEncoding),
   RequestCase("a coding that only looks like chunked", post("Transfer-Encoding: xchunked\r\n"), .badTransferEncoding),
   RequestCase("chunked in quotes", post("Transfer-Encoding: \"chunked\"\r\n"), .badTransferEncoding),
   RequestCase("chunked with a parameter", post("Transfer-Encoding: chunked;q=1\r\n"), .badTransferEncoding),
@@ -161,11 +170,15 @@ private let chunks: [RequestCase] = [
   RequestCase("a carriage return alone after the data", chunked("3\r\nabc\r0\r\n\r\n"), .badChunk),
   RequestCase("a control character in an extension", chunked("3;a=\u{1}\r\nabc\r\n"), .badChunk),
   RequestCase("a carriage return in an extension", chunked("3;a\rb\r\nabc\r\n"), .badChunk),
-  RequestCase("a size line without an end", chunked(String(repeating: "0", count: 300)), .badChunk),
-  RequestCase("an extension over its limit", chunked("3;" + String(repeating: "a", count: 300) + "\r\n"), .badChunk),
+  RequestCase(
+    "a size line without an end", chunked(String(repeating: "0", count: 300)), .chunkLineTooLong(limit: 256)),
+  RequestCase(
+    "an extension over its limit", chunked("3;" + String(repeating: "a", count: 300) + "\r\n"),
+    .chunkLineTooLong(limit: 256)),
   RequestCase(
     "many extensions over their limit together",
-    chunked(String(repeating: "1;" + String(repeating: "a", count: 200) + "\r\nx\r\n", count: 90)), .badChunk),
+    chunked(String(repeating: "1;" + String(repeating: "a", count: 200) + "\r\nx\r\n", count: 90)),
+    .chunkExtensionsTooLong(limit: 16 * 1024)),
   RequestCase("a folded trailer", chunked("0\r\nX: a\r\n b\r\n\r\n"), .badFieldName),
   RequestCase("a line feed alone in the trailer", chunked("0\r\nX: a\n\r\n"), .bareLineFeed),
   RequestCase("a control character in the trailer", chunked("0\r\nX: \u{1}\r\n\r\n"), .badFieldValue),

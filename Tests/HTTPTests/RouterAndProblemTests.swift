@@ -1,3 +1,4 @@
+import Glibc
 import HTTP
 import JSONTree
 import Testing
@@ -45,6 +46,16 @@ func methodsOfAPathAreTold(method: String, target: String, status: Int, allow: S
 
 @Test func unknownMethodIsNotImplemented() {
   #expect(answer("BREW / HTTP/1.1\r\nHost: a\r\n\r\n", routes: routes).output.hasPrefix("HTTP/1.1 501 "))
+}
+
+@Test(arguments: [ECONNABORTED, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH])
+func failureOfOneConnectionDoesNotStopAccepting(errno: Int32) {
+  #expect(SystemCallError(call: "accept", errno: errno).concernsOneConnection)
+}
+
+@Test(arguments: [EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM, EFAULT, ENOSYS])
+func otherFailuresOfAcceptingDo(errno: Int32) {
+  #expect(!SystemCallError(call: "accept", errno: errno).concernsOneConnection)
 }
 
 @Test func problemIsEscapedAndSorted() {

@@ -6,6 +6,8 @@ import Testing
 /// Responders that a handler has put aside, for the test to answer from its own thread.
 private final class Waiting: Sendable {
   private let responders = Mutex<[Responder]>([])
+  /// Whether `/block` holds its reactor up.
+  let isBlocked = Atomic<Bool>(true)
 
   func add(_ responder: Responder) { responders.withLock { $0.append(responder) } }
 
@@ -32,6 +34,10 @@ private func server(
   router.on(.get, "/hello") { _, responder in responder.send(.text(200, "hello")) }
   router.on(.get, "/wait") { _, responder in waiting.add(responder) }
   router.on(.get, "/drop") { _, _ in }
+  router.on(.get, "/block") { _, responder in
+    waiting.add(responder)
+    while waiting.isBlocked.load(ordering: .acquiring) { usleep(500) }
+  }
   router.on(.post, "/count", bodyLimit: 100_000_000) { request, responder in
     responder.send(.text(200, "\(request.body.count) \(request.body.reduce(UInt64(0)) { $0 &+ UInt64($1) })"))
   }
@@ -176,6 +182,22 @@ private let close = "Connection: close\r\n"
     server.stop()
   }
 
+  @Test func streamThatIsDroppedEnds() throws {
+    let waiting = Waiting()
+    let closed = Atomic<Int>(0)
+    let server = try server(waiting: waiting)
+    let client = TestClient(port: server.port)
+    client.send(get("/wait"))
+    var stream: ResponseStream? = waiting.take().startStream(HTTPResponse(status: 200))
+    stream?.onClose { closed.add(1, ordering: .relaxed) }
+    stream?.write("one")
+    _ = client.receiveText(upTo: "one\r\n")
+    stream = nil
+    #expect(client.receiveText(upTo: "0\r\n\r\n") == "0\r\n\r\n")
+    server.stop()
+    #expect(closed.load(ordering: .relaxed) == 1)
+  }
+
   @Test func streamLearnsThatTheClientHasGone() throws {
     let waiting = Waiting()
     let server = try server(waiting: waiting)
@@ -230,6 +252,23 @@ private let close = "Connection: close\r\n"
     #expect(text.contains("Connection: close\r\n") && text.hasSuffix("late"))
     #expect(!TestClient(port: server.port).isConnected)
     #expect(exchanges.all.map(\.status) == [200, 200])
+  }
+
+  @Test func drainServesEveryConnectionThatTheKernelHasMade() throws {
+    let waiting = Waiting()
+    let server = try server(waiting: waiting)
+    let first = TestClient(port: server.port)
+    first.send(get("/block"))
+    _ = waiting.take()
+    // The reactor stands in the handler: these wait in the kernel.
+    let others = (0..<200).map { _ in TestClient(port: server.port) }
+    for client in others { client.send(get("/hello")) }
+    let drain = Thread { server.drain(timeout: .seconds(20)) }
+    // Time for the drain to be asked for. Were it late, the clients would be served all the same.
+    usleep(100_000)
+    waiting.isBlocked.store(false, ordering: .releasing)
+    for client in others { #expect(client.receiveAll().hasSuffix("hello")) }
+    drain.join()
   }
 
   @Test func drainGivesUpAtItsDeadline() throws {

@@ -39,7 +39,9 @@ SMALL = 64
 class Server:
     """A server process on a free port with a state directory of its own. Use as a context manager."""
 
-    def __init__(self, *flags, state=None, resolution=SMALL, environment=None, log=None):
+    def __init__(self, *flags, state=None, resolution=SMALL, environment=None, log=None, limit=None):
+        """`limit` bounds the files that the process may have open: a number, or the soft and the hard one."""
+        self.limit = (limit, limit) if isinstance(limit, int) else limit
         self.owned = state is None
         self.state = pathlib.Path(state or tempfile.mkdtemp(prefix="clserver-test-"))
         self.flags = list(flags)
@@ -57,6 +59,8 @@ class Server:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("CLSERVER_")}
         environment.update(self.environment)
         log = open(self.log_path, "ab")
+        if self.limit:
+            command = ["prlimit", "--nofile=%d:%d" % self.limit, *command]
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=environment
         )

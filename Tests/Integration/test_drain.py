@@ -40,7 +40,7 @@ class Drain(Case):
         server = Server().start()
         self.addCleanup(server.__exit__)
         held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(5)]
-        held[0].sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        held[0].sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         held[0].recv(1000)
         started = time.monotonic()
         self.assertEqual(server.terminate(), 0)
@@ -65,7 +65,7 @@ class Drain(Case):
         server = Server("--drain-timeout-seconds", "60").start()
         self.addCleanup(server.__exit__)
         with socket.create_connection(("127.0.0.1", server.port)) as connection:
-            connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+            connection.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n")
             time.sleep(0.2)
             server.process.send_signal(signal.SIGTERM)
             time.sleep(0.3)

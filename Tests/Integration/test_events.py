@@ -10,7 +10,7 @@ from harness import SharedServer, patches
 
 def events(server, task, after=None, timeout=60):
     """All events until the server ends the stream, as (id, kind, data); progress is not stored and has no id."""
-    head = f"GET /tasks/{task}/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nConnection: close\r\n"
+    head = f"GET /tasks/{task}/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nConnection: close\r\n"
     head += f"Last-Event-ID: {after}\r\n\r\n" if after is not None else "\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=timeout) as connection:
         connection.sendall(head.encode())
@@ -68,7 +68,7 @@ class Events(SharedServer):
         task = self.server.teach(slow, name="left").json()["id"]
         for _ in range(20):
             with socket.create_connection(("127.0.0.1", self.server.port), timeout=5) as connection:
-                connection.sendall(f"GET /tasks/{task}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                connection.sendall(f"GET /tasks/{task}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
                 connection.recv(100)
         started = time.monotonic()
         self.assertStatus(self.server.get("/healthz"), 200)

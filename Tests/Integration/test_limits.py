@@ -11,7 +11,7 @@ import time
 
 from harness import Case, Server, SharedServer, patch, patches, png_bomb, raw_exchange, status_of, tar_of, zip_of
 
-HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\n"
+HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\n"
 
 
 class Grammar(SharedServer):
@@ -24,21 +24,21 @@ class Grammar(SharedServer):
         self.assertIn(b"connection: close", received.lower())
 
     def test_requests_that_do_not_parse(self):
-        get = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
-        follow = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+        get = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+        follow = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
         cases = {
             "no host": b"GET /healthz HTTP/1.1\r\n\r\n",
             "two hosts": get + b"Host: y\r\n\r\n",
-            "bare line feeds": b"GET /healthz HTTP/1.1\nHost: x\n\n",
+            "bare line feeds": b"GET /healthz HTTP/1.1\nHost: localhost\n\n",
             "a folded line": get + b"X: a\r\n b\r\n\r\n",
             "a space before the colon": get + b"X : a\r\n\r\n",
             "a field without a name": get + b": a\r\n\r\n",
             "a field without a colon": get + b"X\r\n\r\n",
             "a NUL in a value": get + b"X: a\0b\r\n\r\n",
             "no version": b"GET /healthz\r\n\r\n",
-            "two spaces": b"GET  /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
-            "a target without a slash": b"GET healthz HTTP/1.1\r\nHost: x\r\n\r\n",
-            "a bad escape": b"GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n",
+            "two spaces": b"GET  /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            "a target without a slash": b"GET healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            "a bad escape": b"GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n",
             "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 60 + b"\r\n\r\n",
             "two lengths": HEAD + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
             "the same length twice": HEAD + b"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
@@ -57,27 +57,29 @@ class Grammar(SharedServer):
             with self.subTest(name):
                 self.refused(data + follow, 400, *((413,) if "overflow" in name else ()))
         self.refused(HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n" + follow, 501, 400)
-        self.refused(b"GET /healthz HTTP/2.0\r\nHost: x\r\n\r\n" + follow, 505)
+        self.refused(b"GET /healthz HTTP/2.0\r\nHost: localhost\r\n\r\n" + follow, 505)
 
     def test_another_expectation_is_417(self):
         received = raw_exchange(
-            self.server.port, b"GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: tea\r\nConnection: close\r\n\r\n"
+            self.server.port, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nExpect: tea\r\nConnection: close\r\n\r\n"
         )
         self.assertEqual(status_of(received), 417)
 
     def test_what_is_allowed(self):
-        follow = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        follow = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         for data in (
-            b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 3,
-            b"\r\nGET /healthz HTTP/1.1\r\nhost:x\r\n\r\n" * 3,
-            b"GET http://x/healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 3,
-            b"GET /health%7A HTTP/1.1\r\nHost: x\r\n\r\n" * 3,
+            b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3,
+            b"\r\nGET /healthz HTTP/1.1\r\nhost:localhost\r\n\r\n" * 3,
+            b"GET http://localhost/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3,
+            b"GET /health%7A HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3,
         ):
             received = raw_exchange(self.server.port, data + follow)
             self.assertEqual(received.count(b"HTTP/1.1 200"), 4, (data, received))
 
     def test_head_and_options(self):
-        received = raw_exchange(self.server.port, b"HEAD /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        received = raw_exchange(
+            self.server.port, b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )
         head, _, body = received.partition(b"\r\n\r\n")
         self.assertEqual((status_of(head), body), (200, b""))
         self.assertIn(b"content-length:", head.lower())
@@ -114,17 +116,17 @@ class Grammar(SharedServer):
             self.assertEqual(status_of(connection.recv(100000)), 503)  # no class yet: the body was understood
 
     def test_head_over_the_limits(self):
-        many = b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: y\r\n" % i for i in range(200)) + b"\r\n"
+        many = b"GET /healthz HTTP/1.1\r\nHost: [::1]\r\n" + b"".join(b"X-%d: y\r\n" % i for i in range(200)) + b"\r\n"
         self.refused(many, 431)
-        self.refused(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 40000 + b"\r\n\r\n", 431)
-        self.refused(b"GET /" + b"y" * 40000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, 431)
-        endless = b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 20000
+        self.refused(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 40000 + b"\r\n\r\n", 431)
+        self.refused(b"GET /" + b"y" * 40000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414, 431)
+        endless = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 20000
         self.refused(endless, 431)
 
     def test_random_bytes_never_end_the_server(self):
         source = random.Random(99)
         seeds = [
-            b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
             HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
         ]
         for _ in range(300):
@@ -133,6 +135,39 @@ class Grammar(SharedServer):
                 data[source.randrange(len(data))] = source.randrange(256)
             raw_exchange(self.server.port, bytes(data), timeout=0.5, shut=True)
         self.assertStatus(self.server.get("/healthz"), 200)
+
+
+class WebPages(SharedServer):
+    """A browser on this machine must not use the server for the pages it shows."""
+
+    def test_a_request_that_a_page_may_have_made_is_403(self):
+        port = self.server.port
+        cases = {
+            "a form of another page": ({"Origin": "http://evil.example"}, "Origin"),
+            "a page without an origin": ({"Origin": "null"}, "Origin"),
+            "a page of another port": ({"Origin": "http://127.0.0.1:1"}, "Origin"),
+            "a name that points here": ({"Host": f"evil.example:{port}"}, "Host"),
+            "its own page": ({"Host": f"evil.example:{port}", "Origin": f"http://evil.example:{port}"}, "Host"),
+        }
+        for name, (headers, field) in cases.items():
+            with self.subTest(name):
+                answer = self.server.request("POST", "/tasks", b"x", {"Content-Type": "text/plain", **headers})
+                problem = self.assertProblem(answer, 403)
+                self.assertEqual(problem["field"], field)
+                self.assertTrue(problem["reason"])
+                self.assertStatus(self.server.request("GET", "/tasks", headers=headers), 403)
+        self.assertEqual(self.server.get("/tasks").json()["tasks"], [])
+
+    def test_a_request_of_this_machine_is_taken(self):
+        port = self.server.port
+        for headers in (
+            {"Host": f"localhost:{port}"},
+            {"Host": f"[::1]:{port}"},
+            {"Origin": f"http://127.0.0.1:{port}"},
+        ):
+            self.assertStatus(self.server.request("GET", "/tasks", headers=headers), 200)
+        received = raw_exchange(port, b"GET /healthz HTTP/1.0\r\n\r\n")
+        self.assertEqual(status_of(received), 200)
 
 
 class Deadlines(Case):
@@ -183,7 +218,7 @@ class Deadlines(Case):
     def test_an_idle_connection_is_closed(self):
         with Server("--idle-timeout-seconds", "1") as server:
             with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
-                connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 self.assertEqual(status_of(connection.recv(4096)), 200)
                 started = time.monotonic()
                 self.assertEqual(connection.recv(4096), b"")
@@ -195,7 +230,7 @@ class Deadlines(Case):
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
                 connection.settimeout(10)
                 connection.connect(("127.0.0.1", server.port))
-                request = b"GET /openapi.yaml HTTP/1.1\r\nHost: x\r\n\r\n"
+                request = b"GET /openapi.yaml HTTP/1.1\r\nHost: localhost\r\n\r\n"
                 try:
                     for _ in range(400):
                         connection.sendall(request)
@@ -212,6 +247,26 @@ class Deadlines(Case):
 
 
 class Sizes(Case):
+    def test_a_refused_body_is_dropped_whatever_the_route_before_allows(self):
+        with Server("--other-body-bytes", "2KiB") as server:
+            get = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+            body = b"POST /none HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000\r\n\r\n" + b"x" * 3000
+            received = raw_exchange(server.port, get + b"\r\n" + body + get + b"Connection: close\r\n\r\n")
+            self.assertEqual(re.findall(rb"HTTP/1\.1 (\d{3}) ", received), [b"200", b"404", b"200"])
+
+    def test_connections_that_the_process_may_not_open_are_not_promised(self):
+        with Server("--maximum-connections", "500", limit=100) as server:
+            self.assertIn("maximum_connections=500 rlimit_nofile=100 used=36", server.log())
+        # The soft limit alone is no bound.
+        with Server("--maximum-connections", "500", limit=(100, 1000)) as server:
+            self.assertNotIn("rlimit_nofile", server.log())
+            held = [socket.create_connection(("127.0.0.1", server.port), timeout=3) for _ in range(300)]
+            for connection in held:
+                connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                self.assertEqual(status_of(connection.recv(4096)), 200)
+            for connection in held:
+                connection.close()
+
     def test_connections_over_the_limit_are_refused_and_others_go_on(self):
         with Server("--maximum-connections", "20") as server:
             held = [socket.create_connection(("127.0.0.1", server.port), timeout=3) for _ in range(40)]
@@ -219,7 +274,7 @@ class Sizes(Case):
                 answered = refused = 0
                 for connection in held:
                     try:
-                        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
                         status = status_of(connection.recv(4096))
                     except OSError:
                         status = None

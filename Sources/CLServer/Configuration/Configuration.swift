@@ -34,12 +34,14 @@ package struct Configuration: Sendable, Equatable {
   /// 0: one reactor.
   package var reactors = 0
   package var maximumConnections = 1024
+  package var requestLineBytes = 8 << 10
   package var headerBytes = 32 << 10
   package var headerFields = 100
+  package var trailerBytes = 8 << 10
   package var headerDeadlineSeconds = 10.0
   package var idleTimeoutSeconds = 60.0
   package var writeTimeoutSeconds = 30.0
-  /// Bytes a second.
+  /// Bytes a second, of a request's body and of an answer.
   package var minimumBodyRate = 1024
   package var maximumBufferedBytes = 1 << 30
   package var drainTimeoutSeconds = 30.0

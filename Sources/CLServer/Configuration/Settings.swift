@@ -53,8 +53,12 @@ extension Setting {
   private static let connections = [
     integer("reactors", .connections, 0...64, \.reactors, "Threads that read and write sockets; 0 takes one."),
     integer("maximum_connections", .connections, 1...1_000_000, \.maximumConnections, "Connections open at one time."),
+    bytes(
+      "request_line_bytes", .connections, 1 << 10, 1 << 20, \.requestLineBytes,
+      "Longest request line: method, target and version."),
     bytes("header_bytes", .connections, 1 << 10, 1 << 20, \.headerBytes, "Largest request head."),
     integer("header_fields", .connections, 1...10_000, \.headerFields, "Most header fields in a request."),
+    bytes("trailer_bytes", .connections, 1 << 10, 1 << 20, \.trailerBytes, "Largest trailer of a chunked body."),
     seconds(
       "header_deadline_seconds", .connections, 0.1...3600, \.headerDeadlineSeconds, "Time to send a whole request head."
     ),
@@ -67,7 +71,7 @@ extension Setting {
       "Time without progress after which a response is given up."),
     bytes(
       "minimum_body_rate", .connections, 0, 1 << 30, \.minimumBodyRate,
-      "Bytes a second a request body must keep up with; 0 does not ask."),
+      "Bytes a second at which a request body must come and an answer be taken, streams excepted; 0 does not ask."),
     bytes(
       "maximum_buffered_bytes", .connections, 1 << 20, 1 << 40, \.maximumBufferedBytes,
       "Bytes of bodies held for all connections together."),

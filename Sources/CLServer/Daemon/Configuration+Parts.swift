@@ -29,8 +29,10 @@ extension Configuration {
     var http = HTTPServerConfiguration(address: listen)
     http.reactors = max(1, reactors)
     http.maximumConnections = maximumConnections
+    http.requestLineBytes = requestLineBytes
     http.headerBytes = headerBytes
     http.headerFields = headerFields
+    http.trailerBytes = trailerBytes
     http.headerDeadline = .seconds(headerDeadlineSeconds)
     http.idleTimeout = .seconds(idleTimeoutSeconds)
     http.writeTimeout = .seconds(writeTimeoutSeconds)

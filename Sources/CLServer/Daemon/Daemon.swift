@@ -36,15 +36,16 @@ private struct DaemonParts {
   private let teachQueue: WorkQueue
   private let server: HTTPServer
 
-  init(_ configuration: Configuration, environment: [String: String]) throws {
-    self.configuration = configuration
-    guard configuration.listen.isLoopback else {
-      throw configuration.refusal(
+  init(_ asked: Configuration, environment: [String: String]) throws {
+    guard asked.listen.isLoopback else {
+      throw asked.refusal(
         of: "listen", reason: "another address than loopback needs API keys, which this version does not have")
     }
     notifier = SystemdNotifier(environment: environment)
-    logWriter = LogWriter.standardError(configuration, environment: environment)
-    logger = Logger(level: configuration.logLevel, sink: logWriter)
+    logWriter = LogWriter.standardError(asked, environment: environment)
+    logger = Logger(level: asked.logLevel, sink: logWriter)
+    let configuration = Self.fitted(asked, logger)
+    self.configuration = configuration
 
     try StateDirectory.create(configuration.state)
     store = try Store(path: "\(configuration.state)/clserver.sqlite", readers: 3) { Timestamp.now().milliseconds }
@@ -91,6 +92,22 @@ private struct DaemonParts {
       throw configuration.refusal(of: "listen", reason: error.description)
     }
     try learning.restore()
+  }
+
+  /// The configuration with no more connections than the process may open.
+  private static func fitted(_ asked: Configuration, _ logger: Logger) -> Configuration {
+    guard let limit = DescriptorLimit.raise(),
+      let connections = DescriptorLimit.clamped(connections: asked.maximumConnections, limit: limit)
+    else { return asked }
+    logger.warning(
+      "maximum_connections is more than the limit on open files (RLIMIT_NOFILE) allows",
+      [
+        LogField("maximum_connections", .integer(asked.maximumConnections)), LogField("rlimit_nofile", .integer(limit)),
+        LogField("used", .integer(connections)),
+      ])
+    var configuration = asked
+    configuration.maximumConnections = connections
+    return configuration
   }
 
   /// Serves until a signal asks for the end.

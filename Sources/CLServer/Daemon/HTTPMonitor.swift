@@ -19,6 +19,10 @@ package struct HTTPMonitor: HTTPObserver {
     sent = registry.counter("clserver_http_sent_bytes_total", "Bytes of response bodies.")
   }
 
+  package func acceptingFailed(_ error: SystemCallError) {
+    logger.warning("no connection can be taken", [LogField("error", .text(error.description))])
+  }
+
   package func finished(_ exchange: HTTPExchange) {
     let route = exchange.route ?? "none"
     let method = HTTPMethod(rawValue: exchange.method).isKnown ? exchange.method : "other"

@@ -9,6 +9,7 @@ package import Storage
 /// | `/problems/invalid-request` | 400 | the body, or a parameter, does not parse; `field` names it |
 /// | `/problems/unauthorized` | 401 | no API key, or one that is not known |
 /// | `/problems/forbidden` | 403 | the key's role does not reach this far |
+/// | `/problems/forbidden-origin` | 403 | on loopback, a request that a web page may have made; `field` names the header |
 /// | `/problems/not-found` | 404 | no such task, class or example |
 /// | `/problems/label-exists` | 409 | a class of that name exists; `labels` lists them |
 /// | `/problems/conflict` | 409 | the state does not allow it |
@@ -33,6 +34,12 @@ package enum ServiceProblems {
   package static func unprocessable(_ field: String, _ reason: String) -> Problem {
     Problem(
       type: "/problems/unprocessable", title: "Not a valid value", status: 422, detail: "\(field): \(reason)",
+      extensions: ["field": .string(field), "reason": .string(reason)])
+  }
+
+  package static func forbidden(_ field: String, _ reason: String) -> Problem {
+    Problem(
+      type: "/problems/forbidden-origin", title: "Forbidden origin", status: 403, detail: "\(field): \(reason).",
       extensions: ["field": .string(field), "reason": .string(reason)])
   }
 

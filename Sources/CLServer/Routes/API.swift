@@ -53,6 +53,9 @@ package struct API: Sendable {
   /// All routes.
   package var router: Router {
     var router = Router()
+    if configuration.listen.isLoopback {
+      router.authorize = { head, _, _ in LoopbackGuard.refusal(of: head.headers) }
+    }
     addServerRoutes(to: &router)
     addTaskRoutes(to: &router)
     addExampleRoutes(to: &router)

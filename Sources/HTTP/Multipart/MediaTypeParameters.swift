@@ -1,5 +1,8 @@
 /// The parameters of a Content-Type or Content-Disposition value: `form-data; name="a"; filename="b"`.
 struct MediaTypeParameters {
+  /// More are malformed: each name is compared with those before it.
+  private static let maximumCount = 16
+
   /// What stands before the first semicolon, lowercased.
   let value: String
   /// Names lowercased, values unquoted, in order.
@@ -8,7 +11,7 @@ struct MediaTypeParameters {
   /// The first parameter of that name.
   subscript(name: String) -> [UInt8]? { parameters.first { $0.name == name }?.value }
 
-  /// Nil if a parameter has no `=`, a bad name, an open quote, or comes twice.
+  /// Nil if a parameter has no `=`, a bad name, an open quote, or comes twice, or if there are too many.
   init?(_ bytes: ArraySlice<UInt8>) {
     var scanner = Scanner(bytes: bytes)
     let end = bytes.firstIndex(of: UInt8(ascii: ";")) ?? bytes.endIndex
@@ -21,7 +24,7 @@ struct MediaTypeParameters {
       let name = scanner.takeToken()
       guard !name.isEmpty, scanner.take(UInt8(ascii: "=")), let value = scanner.takeValue() else { return nil }
       let key = String(decoding: name.map(ByteClass.lowercased), as: UTF8.self)
-      guard !found.contains(where: { $0.name == key }) else { return nil }
+      guard found.count < Self.maximumCount, !found.contains(where: { $0.name == key }) else { return nil }
       found.append((name: key, value: value))
       scanner.skipSpace()
     }

@@ -99,9 +99,11 @@ struct MultipartScanner {
     for offset in marker.indices where body[index + offset] != marker[offset] { return nil }
     var end = index + marker.count
     let closes = body.count - end >= 2 && body[end] == 0x2d && body[end + 1] == 0x2d
-    if closes { return Delimiter(start: start, end: end + 2, isClosing: true) }
+    if closes { end += 2 }
     while end < body.count, body[end] == 0x20 || body[end] == 0x09 { end += 1 }
+    // The close delimiter may be the last of the body.
+    if closes, end == body.count { return Delimiter(start: start, end: end, isClosing: true) }
     guard body.count - end >= 2, body[end] == 0x0d, body[end + 1] == 0x0a else { return nil }
-    return Delimiter(start: start, end: end + 2, isClosing: false)
+    return Delimiter(start: start, end: end + 2, isClosing: closes)
   }
 }

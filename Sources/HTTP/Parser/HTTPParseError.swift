@@ -29,8 +29,12 @@ package enum HTTPParseError: Error, Equatable, Sendable {
   case badTransferEncoding
   /// A transfer coding other than chunked.
   case unsupportedTransferEncoding
-  /// A chunk's size line is malformed or too long, or its data do not end with CRLF.
+  /// A chunk's size line is malformed, or its data do not end with CRLF.
   case badChunk
+  /// A chunk's size line is longer than the limit.
+  case chunkLineTooLong(limit: Int)
+  /// The chunk extensions of a body are longer together than the limit.
+  case chunkExtensionsTooLong(limit: Int)
   /// The body is longer than the limit.
   case bodyTooLarge(limit: Int)
   /// The trailer is larger than its limit.

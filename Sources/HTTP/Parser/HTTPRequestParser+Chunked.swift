@@ -33,7 +33,9 @@ extension HTTPRequestParser {
   private mutating func takeChunkSize() throws(HTTPParseError) -> Int? {
     lineStart = consumed
     let lineFeed = findLineFeed()
-    guard (lineFeed.map { $0 + 1 } ?? buffer.count) - lineStart <= limits.chunkLineBytes else { throw .badChunk }
+    guard (lineFeed.map { $0 + 1 } ?? buffer.count) - lineStart <= limits.chunkLineBytes else {
+      throw .chunkLineTooLong(limit: limits.chunkLineBytes)
+    }
     guard let lineFeed else { return nil }
     guard lineFeed > lineStart, buffer[lineFeed - 1] == 0x0d else { throw .badChunk }
     let line = lineStart..<lineFeed - 1
@@ -49,7 +51,9 @@ extension HTTPRequestParser {
       guard buffer[index] == UInt8(ascii: ";"), buffer[index..<line.upperBound].allSatisfy(ByteClass.isFieldValue)
       else { throw .badChunk }
       extensionLength += line.upperBound - index
-      guard extensionLength <= limits.chunkExtensionBytes else { throw .badChunk }
+      guard extensionLength <= limits.chunkExtensionBytes else {
+        throw .chunkExtensionsTooLong(limit: limits.chunkExtensionBytes)
+      }
     }
     consumed = lineFeed + 1
     scanned = consumed

@@ -43,9 +43,10 @@ extension HTTPRequestParser {
     while true {
       let lineFeed = findLineFeed()
       let length = (lineFeed.map { $0 + 1 } ?? buffer.count) - consumed
-      // The request line can be no longer than the head, so the lower of the two limits is its own.
-      let lineLimit = min(limits.requestLineBytes, limits.headerBytes)
-      if !draft.hasRequestLine, length > lineLimit { throw .targetTooLong(limit: lineLimit) }
+      // The lower of the two limits is the one that is hit, whatever the pieces in which the line comes.
+      if !draft.hasRequestLine, limits.requestLineBytes <= limits.headerBytes, length > limits.requestLineBytes {
+        throw .targetTooLong(limit: limits.requestLineBytes)
+      }
       if length > limits.headerBytes { throw .headerTooLarge(limit: limits.headerBytes) }
       guard let lineFeed else { return .needsMoreBytes }
       let line = try lineContent(lineFeed)
@@ -132,8 +133,11 @@ extension HTTPRequestParser {
       guard draft.contentLength == nil, let length = decimal(value) else { throw .badContentLength }
       draft.contentLength = length
     case 17 where equals(name, "transfer-encoding"):
+      let items = listItems(value)
+      // Some recipients skip an empty item, others take it for an unknown coding.
+      guard items.allSatisfy({ !$0.isEmpty }) else { throw .badTransferEncoding }
       draft.hasTransferEncoding = true
-      draft.transferCodings += listItems(value).map { equals($0, "chunked") ? .chunked : .other }
+      draft.transferCodings += items.map { equals($0, "chunked") ? .chunked : .other }
     default: break
     }
   }
@@ -191,14 +195,14 @@ extension HTTPRequestParser {
     }
   }
 
-  /// The items of a comma-separated list, trimmed, empty ones left out.
+  /// The items of a comma-separated list, trimmed, with empty ones.
   private func listItems(_ value: Range<Int>) -> [Range<Int>] {
-    buffer[value].split(separator: UInt8(ascii: ",")).compactMap { item in
+    buffer[value].split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false).map { item in
       var start = item.startIndex
       var end = item.endIndex
       while start < end, buffer[start] == 0x20 || buffer[start] == 0x09 { start += 1 }
       while end > start, buffer[end - 1] == 0x20 || buffer[end - 1] == 0x09 { end -= 1 }
-      return start < end ? start..<end : nil
+      return start..<end
     }
   }
 

@@ -19,7 +19,7 @@ import JSONTree
 /// | `/problems/too-many-body-bytes` | 503 | the limit on body bytes in memory is reached; `Retry-After` |
 /// | `/problems/version-not-supported` | 505 | an HTTP version other than 1.x |
 ///
-/// A problem about a limit has the members `limit` (its value) and `setting` (what raises it).
+/// A problem about a limit has the members `limit` (its value) and `setting` (what raises it, unless it is fixed).
 enum HTTPProblems {
   static func of(_ error: HTTPParseError) -> Problem {
     switch error {
@@ -33,6 +33,8 @@ enum HTTPProblems {
     case .trailerTooLarge(let limit):
       limited("header-too-large", "Header too large", 431, "The request's trailer", limit, "bytes", "trailer_bytes")
     case .bodyTooLarge(let limit): bodyTooLarge(limit: limit, setting: "body_limit")
+    case .chunkLineTooLong(let limit): chunkLimit("A chunk's size line", limit)
+    case .chunkExtensionsTooLong(let limit): chunkLimit("The chunk extensions", limit)
     case .unsupportedTransferEncoding:
       Problem(
         type: "/problems/transfer-coding-not-implemented", title: "Transfer coding not implemented", status: 501,
@@ -73,10 +75,10 @@ enum HTTPProblems {
     type: "/problems/internal-error", title: "Internal error", status: 500,
     detail: "The request's handler ended without an answer.")
 
-  static func timeout(_ what: String, setting: String) -> Problem {
+  static func timeout(_ what: String, limit: Double, setting: String) -> Problem {
     Problem(
       type: "/problems/request-timeout", title: "Request timeout", status: 408, detail: what,
-      extensions: ["setting": .string(setting)])
+      extensions: ["limit": Int(exactly: limit).map { .integer($0) } ?? .number(limit), "setting": .string(setting)])
   }
 
   static func tooManyConnections(limit: Int) -> Problem {
@@ -100,6 +102,14 @@ enum HTTPProblems {
       type: "/problems/\(name)", title: title, status: status,
       detail: "\(what) is over the limit of \(limit) \(unit); the setting \(setting) raises it.",
       extensions: ["limit": .integer(limit), "setting": .string(setting)])
+  }
+
+  /// About a limit that no setting raises.
+  private static func chunkLimit(_ what: String, _ limit: Int) -> Problem {
+    Problem(
+      type: "/problems/bad-request", title: "Bad request", status: 400,
+      detail: "\(what) of the body: over the limit of \(limit) bytes, which is fixed.",
+      extensions: ["limit": .integer(limit)])
   }
 
   private static func badRequestDetail(_ error: HTTPParseError) -> String {

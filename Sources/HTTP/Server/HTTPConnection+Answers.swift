@@ -77,6 +77,8 @@ extension HTTPConnection {
   private mutating func endStream(_ now: Moment) {
     guard let current = exchange else { return }
     actions.append(.streamEnded)
+    output.forgetStream()
+    startOutputWindow(now)
     finishExchange(status: current.status, bytesSent: current.sent, now)
     endExchange(keepAlive: current.keepsAlive && !isDraining, lingering: false, now)
   }
@@ -94,7 +96,7 @@ extension HTTPConnection {
   }
 
   /// Reports the exchange and lets go of what it held.
-  private mutating func finishExchange(status: Int, bytesSent: Int, _ now: Moment) {
+  mutating func finishExchange(status: Int, bytesSent: Int, _ now: Moment) {
     if let current = exchange {
       context.budget.release(current.reserved)
       actions.append(
@@ -127,7 +129,14 @@ extension HTTPConnection {
 
   /// Starts the clock of the write deadline when output begins to wait.
   mutating func noteOutput(_ now: Moment) {
-    if output.isEmpty { outputProgress = now }
+    guard output.isEmpty else { return }
+    outputProgress = now
+    startOutputWindow(now)
+  }
+
+  mutating func startOutputWindow(_ now: Moment) {
+    outputWindowStarted = now
+    windowSent = 0
   }
 
   mutating func beginIdle(_ now: Moment) {
@@ -150,9 +159,8 @@ extension HTTPConnection {
     if case .closed = phase { return }
     if case .streaming = phase { actions.append(.streamEnded) }
     if let current = exchange {
-      // 499: the client closed the request, as access logs write it.
       finishExchange(
-        status: current.status == 0 ? 499 : current.status, bytesSent: current.sent, now)
+        status: current.status == 0 ? Self.clientClosed : current.status, bytesSent: current.sent, now)
     }
     close()
   }

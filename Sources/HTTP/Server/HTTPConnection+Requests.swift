@@ -23,7 +23,11 @@ extension HTTPConnection {
   }
 
   private mutating func waitForBytes(_ now: Moment) {
-    if inputEnded { return phase == .idle ? closeAfterOutput() : abort(now) }
+    if inputEnded {
+      // The rest of the request will not come; the answers to those before it still have to go out.
+      if exchange != nil { finishExchange(status: Self.clientClosed, bytesSent: 0, now) }
+      return closeAfterOutput()
+    }
     if phase == .idle, !parser.isBetweenRequests {
       phase = .head
       phaseStarted = now
@@ -58,15 +62,17 @@ extension HTTPConnection {
     }
   }
 
-  /// What stands against reading the body, reserving memory for it if nothing does.
+  /// What stands against reading the body, reserving memory for its beginning if nothing does: the rest is reserved as
+  /// it comes, because a length that is only announced must not keep others out.
   private func refusal(_ head: HTTPRequestHead, _ route: Route, _ current: Exchange) -> Problem? {
     if head.hasUnknownExpectation { return HTTPProblems.expectationFailed }
     guard case .length(let length) = head.framing else { return nil }
     if length > route.bodyLimit {
       return HTTPProblems.bodyTooLarge(limit: route.bodyLimit, setting: route.bodyLimitSetting)
     }
-    guard context.budget.reserve(length) else { return HTTPProblems.tooManyBodyBytes(limit: context.budget.limit) }
-    current.reserved = length
+    let beginning = min(length, Self.reservedBodyBytes)
+    guard context.budget.reserve(beginning) else { return HTTPProblems.tooManyBodyBytes(limit: context.budget.limit) }
+    current.reserved = beginning
     return nil
   }
 
@@ -108,6 +114,7 @@ extension HTTPConnection {
   /// Answers a request whose body has not been read.
   private mutating func answerEarly(_ response: HTTPResponse, _ now: Moment) {
     guard let head = exchange?.head else { return }
+    let hasBody = head.framing != .none && head.framing != .length(0)
     let canDiscard =
       switch head.framing {
       case .none, .length(0): true
@@ -115,7 +122,10 @@ extension HTTPConnection {
         length <= Self.discardedBodyBytes && response.status != 413 && !head.expectsContinue && head.keepAlive
       case .chunked: false
       }
-    answer(response, lingering: !canDiscard, now)
+    // The bound of what is discarded, not that of a route: there may be none, or it may be another request's.
+    if canDiscard { parser.bodyLimit = .max }
+    // A draining connection closes after its answer, which an unread body would turn into a reset.
+    answer(response, lingering: !canDiscard || (isDraining && hasBody), now)
     // The parser still has to come to the request's end.
     if phase == .idle { phase = .discarding }
   }

@@ -62,6 +62,10 @@ package struct HTTPConnection {
   static let outputHighWater = 256 * 1024
   /// A refused body of at most this length is read and dropped, so that the connection can stay open.
   static let discardedBodyBytes = 64 * 1024
+  /// How much of an announced body is reserved before any of it has come.
+  static let reservedBodyBytes = 1024 * 1024
+  /// The status that is reported when the client closes a request before its answer, as access logs write it.
+  static let clientClosed = 499
 
   let context: ConnectionContext
   package let remoteAddress: String
@@ -82,6 +86,9 @@ package struct HTTPConnection {
   var windowReceived = 0
   /// When the client last took output, or the output began to wait.
   var outputProgress: Moment
+  /// The window of the output rate.
+  var outputWindowStarted: Moment
+  var windowSent = 0
 
   package init(context: ConnectionContext, remoteAddress: String, now: Moment) {
     self.context = context
@@ -89,6 +96,7 @@ package struct HTTPConnection {
     parser = HTTPRequestParser(limits: context.parserLimits)
     phaseStarted = now
     outputProgress = now
+    outputWindowStarted = now
   }
 
   // MARK: What the driver asks
@@ -101,7 +109,9 @@ package struct HTTPConnection {
     switch phase {
     case .closed: false
     case .lingering: !inputEnded
-    default: !inputEnded && parser.bufferedCount < Self.pipelineBytes
+    // A head that is longer than what is read ahead still has to fit, and one byte too many to be refused.
+    default:
+      !inputEnded && parser.bufferedCount < max(Self.pipelineBytes, context.configuration.headerBytes + 1)
     }
   }
 
@@ -187,6 +197,7 @@ package struct HTTPConnection {
   package mutating func sent(_ count: Int, now: Moment) -> Int {
     let streamBytes = output.sent(count)
     outputProgress = now
+    windowSent += count
     if output.isEmpty {
       if phase == .closing { close() }
       if phase == .idle || phase == .lingering { phaseStarted = now }

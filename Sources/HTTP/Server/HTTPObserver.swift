@@ -21,8 +21,15 @@ package struct HTTPExchange: Sendable {
   package var target: String { head?.target ?? "" }
 }
 
-/// Told about every finished request.
+/// Told about every finished request, and when the server cannot take connections.
 package protocol HTTPObserver: Sendable {
   /// Called on a reactor thread: must return at once.
   func finished(_ exchange: HTTPExchange)
+  /// Accepting failed for want of descriptors or memory, once until it works again. Called on a reactor thread: must
+  /// return at once.
+  func acceptingFailed(_ error: SystemCallError)
+}
+
+extension HTTPObserver {
+  package func acceptingFailed(_ error: SystemCallError) {}
 }

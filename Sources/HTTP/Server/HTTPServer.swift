@@ -40,7 +40,7 @@ package final class HTTPServer: Sendable {
     do throws(SystemCallError) {
       let reactors = max(1, configuration.reactors)
       let mailboxes = try Self.makeMailboxes(reactors)
-      let listener = try SystemCall.listen(address, backlog: 4096)
+      let listener = try SystemCall.listen(address, backlog: Int32(Reactor.backlog))
       let budget = BodyBudget(limit: configuration.maximumBufferedBytes)
       let count = ConnectionCount()
       self.mailboxes = mailboxes

@@ -16,7 +16,8 @@ package struct HTTPServerConfiguration: Sendable {
   package var trailerBytes = 8 * 1024
   /// From the first byte of a head to its last.
   package var headerDeadline: Duration = .seconds(10)
-  /// A body has to bring `minimumBodyRate` bytes a second in every window of `bodyRateWindow`; 0 turns the check off.
+  /// A body has to bring `minimumBodyRate` bytes a second in every window of `bodyRateWindow`, and a client has to take as
+  /// much of an answer in every window of `writeTimeout`, streams excepted; 0 turns both checks off.
   package var minimumBodyRate = 1024
   package var bodyRateWindow: Duration = .seconds(10)
   /// How long a connection may stay open between requests, and before the first.

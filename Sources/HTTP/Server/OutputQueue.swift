@@ -71,6 +71,11 @@ struct OutputQueue {
     return done
   }
 
+  /// Makes the bytes of a stream that is over count for nothing: the next stream has its own.
+  mutating func forgetStream() {
+    for index in first..<segments.count { segments[index].streamBytes = 0 }
+  }
+
   mutating func removeAll() {
     self = OutputQueue()
   }

@@ -15,6 +15,8 @@ final class ConnectionCount: Sendable {
 extension Reactor {
   /// Connections over the limit that are told so; beyond these the kernel's queue has to hold them.
   private static let refusedConnections = 64
+  /// The listening socket's queue, and so the most that can wait in it when the server drains.
+  static let backlog = 4096
 
   func startAccepting() {
     acceptAgain = nil
@@ -37,16 +39,21 @@ extension Reactor {
     try? SystemCall.epollControl(epoll, EPOLL_CTL_DEL, listener, events: 0, token: 0)
   }
 
-  func acceptConnections() {
-    // Bounded, so that a storm of connections does not hold up those that are open.
-    for _ in 0..<64 {
+  /// - Parameter most: a bound, so that a storm of connections does not hold up those that are open.
+  func acceptConnections(atMost most: Int = 64) {
+    for _ in 0..<most {
       let limit = context.configuration.maximumConnections
       if connectionCount.current >= limit + Self.refusedConnections {
         return stopAccepting(until: now + .milliseconds(100))
       }
       switch SystemCall.accept(listener) {
-      case .wouldBlock: return
-      case .exhausted: return stopAccepting(until: now + .milliseconds(100))
+      case .wouldBlock:
+        isExhausted = false
+        return
+      case .exhausted(let error):
+        if !isExhausted { observer?.acceptingFailed(error) }
+        isExhausted = true
+        return stopAccepting(until: now + .milliseconds(100))
       case .ended: return stopAccepting(until: nil)
       case .accepted(let descriptor, let address): add(descriptor, address, limit: limit)
       }

@@ -12,7 +12,8 @@ final class Reactor {
     let token: UInt64
     var machine: HTTPConnection
     var interest: UInt32
-    var stream: ResponseStream?
+    /// Weak: a stream whose producer has dropped it ends.
+    weak var stream: ResponseStream?
     /// The client has shut down its sending side, or the connection broke: epoll need not say so again.
     var sawEnd = false
     var hasShutDown = false
@@ -40,6 +41,8 @@ final class Reactor {
   var generation: UInt64 = 0
   var openCount = 0
   var isAccepting = false
+  /// Accepting failed, and has not emptied the kernel's queue since.
+  var isExhausted = false
   /// When accepting is tried again after descriptors ran out or the connections were too many.
   var acceptAgain: Moment?
   var drainDeadline: Moment?
@@ -165,7 +168,7 @@ final class Reactor {
     drainDeadline = deadline
     nextSweep = min(nextSweep, deadline)
     // Connections that the kernel has made already are served.
-    if isAccepting { acceptConnections() }
+    if isAccepting { acceptConnections(atMost: Self.backlog) }
     stopAccepting(until: nil)
     SystemCall.stopListening(listener)
     for entry in entries {

@@ -29,6 +29,7 @@ package final class ResponseStream: Sendable {
 
   deinit {
     finish()
+    close()
   }
 
   /// Whether the stream takes no more bytes: the client has gone, the server ended it, or it went over its bound.
@@ -70,7 +71,8 @@ package final class ResponseStream: Sendable {
   }
 
   /// Registers what to do once when the stream is over, for whatever reason, `finish` included; at once if it is over
-  /// already. Called on a reactor thread, or on the thread whose write broke the bound: must return at once.
+  /// already. Called on a reactor thread, or on the thread whose write broke the bound or that dropped the stream: must
+  /// return at once.
   package func onClose(_ callback: @escaping @Sendable () -> Void) {
     let now = state.withLock { state in
       if !state.isClosed { state.callbacks.append(callback) }

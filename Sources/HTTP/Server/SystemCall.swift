@@ -13,6 +13,15 @@ package struct SystemCallError: Error, Equatable, Sendable, CustomStringConverti
   }
 
   package var description: String { "\(call): \(String(cString: strerror(errno)))" }
+
+  /// Whether a failed accept says something about the one connection it took off the queue (accept(2)): the next may
+  /// be in order. After anything else another accept would only fail again.
+  package var concernsOneConnection: Bool {
+    switch errno {
+    case ECONNABORTED, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH: true
+    default: false
+    }
+  }
 }
 
 /// What a non-blocking call did.
@@ -138,7 +147,7 @@ enum SystemCall {
     case accepted(Int32, SocketAddress)
     case wouldBlock
     /// No descriptors or memory left: try again later.
-    case exhausted
+    case exhausted(SystemCallError)
     /// The socket no longer listens.
     case ended
   }
@@ -161,10 +170,10 @@ enum SystemCall {
       }
       switch errno {
       case EAGAIN: return .wouldBlock
-      case EMFILE, ENFILE, ENOBUFS, ENOMEM: return .exhausted
       case EBADF, EINVAL, ENOTSOCK: return .ended
-      // The connection broke while it waited, or the network reports an error of it: take the next.
-      default: continue
+      default:
+        let error = SystemCallError(call: "accept", errno: errno)
+        if !error.concernsOneConnection { return .exhausted(error) }
       }
     }
   }

@@ -1,5 +1,6 @@
 import CLServer
 import FoundationEssentials
+import HTTP
 import Testing
 
 @Test func everyDefaultIsAllowedAndReadsBackAsItself() throws {
@@ -79,4 +80,16 @@ func aSizeHasAUnit(_ text: String, _ bytes: Int) {
 @Test(arguments: ["", "KiB", "-1", "1.5 MiB", "1 MB", "1  MiB", "9223372036854775807 GiB", "1kib", "٣"])
 func aBrokenSizeIsRefused(_ text: String) {
   #expect(ByteSize.parse(text) == nil)
+}
+
+@Test func limitsOfTheHeadReachTheServer() throws {
+  let configuration = try ConfigurationLoader.load(
+    arguments: [
+      "--request-line-bytes", "2KiB", "--header-bytes", "3KiB", "--header-fields", "4", "--trailer-bytes", "5KiB",
+    ],
+    environment: [:]
+  ) { _ in .success("") }
+  let http = configuration.httpConfiguration
+  #expect(http.requestLineBytes == 2048 && http.headerBytes == 3072)
+  #expect(http.headerFields == 4 && http.trailerBytes == 5120)
 }
