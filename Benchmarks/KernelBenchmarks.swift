@@ -101,7 +101,7 @@ private struct Workspace {
   }
 
   mutating func attend(_ isa: ck_isa, _ tokens: Int32, _ scratch: UnsafeMutableRawPointer) {
-    ck_attention(isa, tokens, tokens, 12, 64, q, 768, k, v, 768, &mixed, 768, scratch)
+    ck_attention_rounded(isa, tokens, tokens, 12, 64, q, 768, k, v, 768, &mixed, 768, scratch)
   }
 
   mutating func run(_ block: Block, _ isa: ck_isa, _ scratch: UnsafeMutableRawPointer) {

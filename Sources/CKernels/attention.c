@@ -1,208 +1,91 @@
-// Multi-head attention of one image in float: for each head, softmax(q k^T / sqrt(head_width)) v.
-// q [queries, ldq], k and v [tokens, ldkv], out [queries, ldo].
-//
-// Both products have one form, rows of a times panels of 16 columns of b: scores from q and k^T (depth head_width),
-// the result from scores and v (depth tokens). Per head, k and v are packed once into panels `[columns/16][depth][16]`;
-// then blocks of 24 queries go through scores, softmax and result while their scores are in the first cache.
+// Dispatch and the scalar reference of multi-head attention.
 #include <math.h>
-#include <string.h>
 
+#include "attention_internal.h"
 #include "include/vector_ops.h"
-#include "vector_math_avx2.h"
 
-enum {
-  QUERY_BLOCK = 24,
-  TILE_ROWS = 6, // 6 x 16 outputs: 12 of 16 registers
-  WIDTH = 16,    // columns of a panel
-};
-
-static int32_t round_to_panel(int32_t columns) { return (columns + WIDTH - 1) / WIDTH * WIDTH; }
-
-/// Floats of scratch: panels of k, panels of v, scores of a block of queries and the inverses of their sums.
-static size_t key_floats(int32_t tokens, int32_t head_width) {
-  return (size_t)round_to_panel(tokens) * (size_t)head_width;
-}
-static size_t value_floats(int32_t tokens, int32_t head_width) {
-  return (size_t)tokens * (size_t)round_to_panel(head_width);
-}
-
-size_t ck_attention_scratch(int32_t queries, int32_t tokens, int32_t head_width) {
-  (void)queries;
-  size_t floats = key_floats(tokens, head_width) + value_floats(tokens, head_width) +
-                  (size_t)QUERY_BLOCK * (size_t)round_to_panel(tokens) + QUERY_BLOCK;
-  return (floats * sizeof(float) + 63) / 64 * 64;
-}
-
-static void attend_scalar(int32_t queries, int32_t tokens, int32_t head_width, const float *q, int32_t ldq,
-                          const float *k, const float *v, int32_t ldkv, float *out, int32_t ldo, float *scores) {
-  float scale = 1.0f / sqrtf((float)head_width);
-  for (int32_t i = 0; i < queries; i++) {
-    const float *query = q + (int64_t)i * ldq;
-    float *to = out + (int64_t)i * ldo;
+void attention_scalar(const attention_head *head) {
+  float scale = 1.0f / sqrtf((float)head->head_width), *scores = head->scratch;
+  for (int32_t i = 0; i < head->queries; i++) {
+    const float *query = head->q + (int64_t)i * head->ldq;
+    float *to = head->out + (int64_t)i * head->ldo;
     float highest = -INFINITY, total = 0;
-    for (int32_t j = 0; j < tokens; j++) {
+    for (int32_t j = 0; j < head->tokens; j++) {
       scores[j] = 0;
-      for (int32_t d = 0; d < head_width; d++) scores[j] += query[d] * k[(int64_t)j * ldkv + d];
+      for (int32_t d = 0; d < head->head_width; d++) scores[j] += query[d] * head->k[(int64_t)j * head->ldkv + d];
       highest = fmaxf(highest, scores[j]);
     }
-    for (int32_t j = 0; j < tokens; j++) {
+    for (int32_t j = 0; j < head->tokens; j++) {
       scores[j] = expf((scores[j] - highest) * scale);
       total += scores[j];
     }
-    for (int32_t d = 0; d < head_width; d++) {
+    for (int32_t d = 0; d < head->head_width; d++) {
       float sum = 0;
-      for (int32_t j = 0; j < tokens; j++) sum += scores[j] * v[(int64_t)j * ldkv + d];
+      for (int32_t j = 0; j < head->tokens; j++) sum += scores[j] * head->v[(int64_t)j * head->ldkv + d];
       to[d] = sum / total;
     }
   }
 }
 
+size_t ck_attention_scratch(int32_t queries, int32_t tokens, int32_t head_width) {
+  (void)queries;
 #if defined(__x86_64__)
-/// Eight keys' eight values from k to `[value][key]`, rows `WIDTH` apart.
-CK_AVX2_INLINE void transpose_store(const float *k, int32_t ldk, float *out) {
-  __m256 r[8], s[8];
-  for (int i = 0; i < 8; i++) r[i] = _mm256_loadu_ps(k + (int64_t)i * ldk);
-  for (int i = 0; i < 4; i++) {
-    s[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
-    s[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
-  }
-  for (int i = 0; i < 2; i++) {
-    r[4 * i] = _mm256_shuffle_ps(s[4 * i], s[4 * i + 2], 0x44);
-    r[4 * i + 1] = _mm256_shuffle_ps(s[4 * i], s[4 * i + 2], 0xEE);
-    r[4 * i + 2] = _mm256_shuffle_ps(s[4 * i + 1], s[4 * i + 3], 0x44);
-    r[4 * i + 3] = _mm256_shuffle_ps(s[4 * i + 1], s[4 * i + 3], 0xEE);
-  }
-  for (int i = 0; i < 4; i++) {
-    _mm256_store_ps(out + i * WIDTH, _mm256_permute2f128_ps(r[i], r[4 + i], 0x20));
-    _mm256_store_ps(out + (4 + i) * WIDTH, _mm256_permute2f128_ps(r[i], r[4 + i], 0x31));
-  }
-}
-
-/// k `[tokens, ldk]` to `[tokens/16][head_width][16]`; keys past the last are zeros.
-CK_AVX2 static void pack_keys(int32_t tokens, int32_t head_width, const float *k, int32_t ldk, float *out) {
-  for (int32_t first = 0; first < tokens; first += 8) {
-    float *panel = out + (int64_t)(first / WIDTH) * head_width * WIDTH + first % WIDTH;
-    const float *keys = k + (int64_t)first * ldk;
-    if (first + 8 <= tokens) {
-      for (int32_t d = 0; d < head_width; d += 8) transpose_store(keys + d, ldk, panel + (int64_t)d * WIDTH);
-    } else {
-      for (int32_t d = 0; d < head_width; d++)
-        for (int32_t i = 0; i < 8; i++)
-          panel[(int64_t)d * WIDTH + i] = first + i < tokens ? keys[(int64_t)i * ldk + d] : 0.0f;
-    }
-  }
-  if (round_to_panel(tokens) - tokens < 8) return;
-  float *last = out + (int64_t)(tokens / WIDTH) * head_width * WIDTH + 8;
-  for (int32_t d = 0; d < head_width; d++) _mm256_store_ps(last + (int64_t)d * WIDTH, _mm256_setzero_ps());
-}
-
-/// v `[tokens, ldv]` to `[head_width/16][tokens][16]`; columns past the last are zeros.
-CK_AVX2 static void pack_values(int32_t tokens, int32_t head_width, const float *v, int32_t ldv, float *out) {
-  for (int32_t first = 0; first < head_width; first += WIDTH) {
-    for (int32_t j = 0; j < tokens; j++, out += WIDTH) {
-      const float *from = v + (int64_t)j * ldv + first;
-      _mm256_store_ps(out, _mm256_loadu_ps(from));
-      _mm256_store_ps(out + 8, first + 8 < head_width ? _mm256_loadu_ps(from + 8) : _mm256_setzero_ps());
-    }
-  }
-}
-
-/// sums[r] = sum_d a[r][d] * panel[d]
-CK_AVX2_INLINE void multiply_rows(const int rows, int32_t depth, const float *a, int32_t lda, const float *panel,
-                                  __m256 sums[TILE_ROWS][2]) {
-  for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = _mm256_setzero_ps();
-  for (int32_t d = 0; d < depth; d++) {
-    __m256 left = _mm256_load_ps(panel + (int64_t)d * WIDTH), right = _mm256_load_ps(panel + (int64_t)d * WIDTH + 8);
-    for (int r = 0; r < rows; r++) {
-      __m256 value = _mm256_broadcast_ss(a + (int64_t)r * lda + d);
-      sums[r][0] = _mm256_fmadd_ps(value, left, sums[r][0]);
-      sums[r][1] = _mm256_fmadd_ps(value, right, sums[r][1]);
-    }
-  }
-}
-
-/// out `[rows, ldo]`, `columns` (8 or at least 16) of them written. `factors` (one a row) may be NULL.
-CK_AVX2_INLINE void multiply_tile(const int rows, int32_t depth, const float *a, int32_t lda, const float *panel,
-                                  const float *factors, int32_t columns, float *out, int32_t ldo) {
-  __m256 sums[TILE_ROWS][2];
-  multiply_rows(rows, depth, a, lda, panel, sums);
-  for (int r = 0; r < rows; r++) {
-    __m256 factor = _mm256_set1_ps(factors ? factors[r] : 1.0f);
-    _mm256_storeu_ps(out + (int64_t)r * ldo, _mm256_mul_ps(sums[r][0], factor));
-    if (columns > 8) _mm256_storeu_ps(out + (int64_t)r * ldo + 8, _mm256_mul_ps(sums[r][1], factor));
-  }
-}
-
-/// out `[rows, ldo]` = factors * (a `[rows, lda]` x panels of b)
-CK_AVX2 static void multiply_panels(int32_t rows, int32_t columns, int32_t depth, const float *a, int32_t lda,
-                                    const float *panels, const float *factors, float *out, int32_t ldo) {
-  for (int32_t column = 0; column < columns; column += WIDTH) {
-    const float *panel = panels + (int64_t)column * depth;
-    int32_t rest = columns - column;
-    for (int32_t row = 0; row < rows; row += TILE_ROWS) {
-      const float *from = a + (int64_t)row * lda, *scale = factors ? factors + row : NULL;
-      float *to = out + (int64_t)row * ldo + column;
-      switch (rows - row) {
-        case 1: multiply_tile(1, depth, from, lda, panel, scale, rest, to, ldo); break;
-        case 2: multiply_tile(2, depth, from, lda, panel, scale, rest, to, ldo); break;
-        case 3: multiply_tile(3, depth, from, lda, panel, scale, rest, to, ldo); break;
-        case 4: multiply_tile(4, depth, from, lda, panel, scale, rest, to, ldo); break;
-        case 5: multiply_tile(5, depth, from, lda, panel, scale, rest, to, ldo); break;
-        default: multiply_tile(6, depth, from, lda, panel, scale, rest, to, ldo); break;
-      }
-    }
-  }
-}
-
-/// scores = exp(scale * (scores - highest)) in place; returns 1 / their sum.
-CK_AVX2 static float exponentials(int32_t tokens, float scale, float *scores) {
-  float highest = scores[0], total = 0;
-  int32_t j = 0;
-  if (tokens >= 8) {
-    __m256 most = _mm256_loadu_ps(scores);
-    for (j = 8; j + 8 <= tokens; j += 8) most = _mm256_max_ps(most, _mm256_loadu_ps(scores + j));
-    highest = max_avx2(most);
-  }
-  for (; j < tokens; j++) highest = scores[j] > highest ? scores[j] : highest;
-  __m256 sum = _mm256_setzero_ps(), scales = _mm256_set1_ps(scale), shift = _mm256_set1_ps(highest);
-  for (j = 0; j + 8 <= tokens; j += 8) {
-    __m256 value = exp_avx2(_mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(scores + j), shift), scales));
-    _mm256_storeu_ps(scores + j, value);
-    sum = _mm256_add_ps(sum, value);
-  }
-  for (; j < tokens; j++) total += scores[j] = expf((scores[j] - highest) * scale);
-  return 1.0f / (total + sum_avx2(sum));
-}
-
-CK_AVX2 static void attend_avx2(int32_t queries, int32_t tokens, int32_t head_width, const float *q, int32_t ldq,
-                                const float *k, const float *v, int32_t ldkv, float *out, int32_t ldo,
-                                float *scratch) {
-  int32_t padded_tokens = round_to_panel(tokens);
-  float *keys = scratch, *values = keys + key_floats(tokens, head_width);
-  float *scores = values + value_floats(tokens, head_width), *inverses = scores + QUERY_BLOCK * padded_tokens;
-  float scale = 1.0f / sqrtf((float)head_width);
-  pack_keys(tokens, head_width, k, ldkv, keys);
-  pack_values(tokens, head_width, v, ldkv, values);
-  for (int32_t first = 0; first < queries; first += QUERY_BLOCK) {
-    int32_t rows = queries - first < QUERY_BLOCK ? queries - first : QUERY_BLOCK;
-    multiply_panels(rows, padded_tokens, head_width, q + (int64_t)first * ldq, ldq, keys, NULL, scores, padded_tokens);
-    for (int32_t r = 0; r < rows; r++) inverses[r] = exponentials(tokens, scale, scores + r * padded_tokens);
-    multiply_panels(rows, head_width, tokens, scores, padded_tokens, values, inverses, out + (int64_t)first * ldo, ldo);
-  }
-}
+  size_t avx2 = attention_scratch_avx2(tokens, head_width), avx512 = attention_scratch_avx512(tokens, head_width);
+  return avx2 > avx512 ? avx2 : avx512;
+#else
+  return ((size_t)tokens * sizeof(float) + 63) / 64 * 64;
 #endif
+}
+
+typedef void (*attention_kernel)(const attention_head *head);
+
+static attention_kernel exact_kernel(ck_isa isa) {
+  switch (isa) {
+#if defined(__x86_64__)
+    case CK_ISA_AVX512: return attention_avx512;
+    case CK_ISA_AVX2: return attention_avx2;
+#endif
+    default: return attention_scalar;
+  }
+}
+
+bool ck_attention_has_bf16(ck_isa isa) {
+#if defined(__x86_64__)
+  return isa == CK_ISA_AVX512 && __builtin_cpu_supports("avx512bf16");
+#else
+  (void)isa;
+  return false;
+#endif
+}
+
+static attention_kernel rounded_kernel(ck_isa isa) {
+#if defined(__x86_64__)
+  if (ck_attention_has_bf16(isa)) return attention_avx512_bf16;
+#endif
+  return exact_kernel(isa);
+}
+
+static void attend(attention_kernel kernel, attention_head first, int32_t heads) {
+  for (int32_t index = 0; index < heads; index++) {
+    int32_t column = index * first.head_width;
+    attention_head head = first;
+    head.q += column;
+    head.k += column;
+    head.v += column;
+    head.out += column;
+    kernel(&head);
+  }
+}
 
 void ck_attention(ck_isa isa, int32_t queries, int32_t tokens, int32_t heads, int32_t head_width, const float *q,
                   int32_t ldq, const float *k, const float *v, int32_t ldkv, float *out, int32_t ldo, void *scratch) {
-  for (int32_t head = 0; head < heads; head++) {
-    int32_t column = head * head_width;
-#if defined(__x86_64__)
-    if (isa != CK_ISA_SCALAR) {
-      attend_avx2(queries, tokens, head_width, q + column, ldq, k + column, v + column, ldkv, out + column, ldo, scratch);
-      continue;
-    }
-#endif
-    attend_scalar(queries, tokens, head_width, q + column, ldq, k + column, v + column, ldkv, out + column, ldo,
-                  scratch);
-  }
+  attention_head first = {queries, tokens, head_width, q, ldq, k, v, ldkv, out, ldo, scratch};
+  attend(exact_kernel(isa), first, heads);
+}
+
+void ck_attention_rounded(ck_isa isa, int32_t queries, int32_t tokens, int32_t heads, int32_t head_width,
+                          const float *q, int32_t ldq, const float *k, const float *v, int32_t ldkv, float *out,
+                          int32_t ldo, void *scratch) {
+  attention_head first = {queries, tokens, head_width, q, ldq, k, v, ldkv, out, ldo, scratch};
+  attend(rounded_kernel(isa), first, heads);
 }

@@ -170,40 +170,104 @@ struct AttentionTests {
 
   static let cases: [(queries: Int, tokens: Int, heads: Int, headWidth: Int)] = [
     (1, 1, 1, 8), (3, 3, 2, 8), (5, 17, 3, 24), (26, 26, 2, 64), (1, 197, 2, 64), (101, 101, 1, 64), (50, 50, 1, 40),
-    (31, 9, 2, 16), (7, 25, 1, 32),
+    (31, 9, 2, 16), (7, 25, 1, 32), (25, 33, 1, 80), (29, 257, 1, 64),
   ]
 
-  @Test(arguments: cases)
-  func followsDoublePrecision(test: (queries: Int, tokens: Int, heads: Int, headWidth: Int)) {
+  /// bfloat16 keeps 8 bits: each factor is off by up to 2^-9 of itself. Here 64 products of queries and keys reach 2.8 as
+  /// exponents, off by some 2e-3, and so weights by 2e-3 of themselves, times values of up to 4.
+  static let roundedCeiling = 0.03
+
+  /// Attention of `test` by one kernel against the formula in double precision: the largest difference.
+  func largestError(
+    of test: (queries: Int, tokens: Int, heads: Int, headWidth: Int), isa: ck_isa, rounded: Bool, scale: Float
+  ) -> Double {
     var generator = TestGenerator(seed: UInt64(test.tokens * 100 + test.headWidth))
     let width = test.heads * test.headWidth
     let (ldq, ldkv, ldo) = (width + 3, width + 1, width + 2)
-    let q = generator.gaussians(test.queries * ldq, scale: 2)
-    let k = generator.gaussians(test.tokens * ldkv, scale: 2)
+    let q = generator.gaussians(test.queries * ldq, scale: scale)
+    let k = generator.gaussians(test.tokens * ldkv, scale: scale)
     let v = generator.gaussians(test.tokens * ldkv)
-    for isa in vectorVariants + [CK_ISA_SCALAR] {
-      var out = Array(repeating: Float(99), count: test.queries * ldo)
-      withScratch(ck_attention_scratch(Int32(test.queries), Int32(test.tokens), Int32(test.headWidth))) { scratch in
-        ck_attention(
-          isa, Int32(test.queries), Int32(test.tokens), Int32(test.heads), Int32(test.headWidth), q, Int32(ldq), k, v,
-          Int32(ldkv), &out, Int32(ldo), scratch)
+    let kernel = rounded ? ck_attention_rounded : ck_attention
+    var out = Array(repeating: Float(99), count: test.queries * ldo)
+    withScratch(ck_attention_scratch(Int32(test.queries), Int32(test.tokens), Int32(test.headWidth))) { scratch in
+      kernel(
+        isa, Int32(test.queries), Int32(test.tokens), Int32(test.heads), Int32(test.headWidth), q, Int32(ldq), k, v,
+        Int32(ldkv), &out, Int32(ldo), scratch)
+    }
+    var largest = 0.0
+    for query in 0..<test.queries {
+      #expect(out[query * ldo + width] == 99)
+      for head in 0..<test.heads {
+        let first = head * test.headWidth
+        let scores = (0..<test.tokens).map { token in
+          (first..<first + test.headWidth).reduce(0.0) {
+            $0 + Double(q[query * ldq + $1]) * Double(k[token * ldkv + $1])
+          } / Double(test.headWidth).squareRoot()
+        }
+        let highest = scores.max() ?? 0
+        let weights = scores.map { exp($0 - highest) }
+        let total = weights.reduce(0, +)
+        for column in first..<first + test.headWidth {
+          let expected = (0..<test.tokens).reduce(0.0) { $0 + weights[$1] / total * Double(v[$1 * ldkv + column]) }
+          let error = abs(Double(out[query * ldo + column]) - expected)
+          guard error.isFinite else { return error }
+          largest = max(largest, error)
+        }
       }
-      for query in 0..<test.queries {
-        #expect(out[query * ldo + width] == 99)
-        for head in 0..<test.heads {
-          let first = head * test.headWidth
-          let scores = (0..<test.tokens).map { token in
-            (first..<first + test.headWidth).reduce(0.0) {
-              $0 + Double(q[query * ldq + $1]) * Double(k[token * ldkv + $1])
-            } / Double(test.headWidth).squareRoot()
+    }
+    return largest
+  }
+
+  @Test(arguments: cases)
+  func followsDoublePrecision(test: (queries: Int, tokens: Int, heads: Int, headWidth: Int)) {
+    for isa in vectorVariants + [CK_ISA_SCALAR] {
+      #expect(largestError(of: test, isa: isa, rounded: false, scale: 2) <= Self.ceiling)
+    }
+  }
+
+  @Test(arguments: cases)
+  func roundedFormFollowsDoublePrecision(test: (queries: Int, tokens: Int, heads: Int, headWidth: Int)) {
+    for isa in vectorVariants + [CK_ISA_SCALAR] {
+      let ceiling = ck_attention_has_bf16(isa) ? Self.roundedCeiling : Self.ceiling
+      #expect(largestError(of: test, isa: isa, rounded: true, scale: 1) <= ceiling)
+    }
+  }
+
+  /// Scores far apart and far from zero: weights underflow, nothing overflows.
+  @Test func largeScoresStayFinite() {
+    let q = (0..<8).map { _ in Float(300) }
+    let k = (0..<40 * 8).map { Float($0 / 8 - 20) * 10 }
+    let v = (0..<40 * 8).map { Float($0 / 8) }
+    for isa in vectorVariants + [CK_ISA_SCALAR] {
+      for kernel in [ck_attention, ck_attention_rounded] {
+        var out = Array(repeating: Float(99), count: 8)
+        withScratch(ck_attention_scratch(1, 40, 8)) { kernel(isa, 1, 40, 1, 8, q, 8, k, v, 8, &out, 8, $0) }
+        #expect(out.allSatisfy { $0 == 39 })
+      }
+    }
+  }
+
+  /// A query's result does not depend on which queries it is computed with: the same bits alone and in any place.
+  @Test func queriesDoNotDependOnEachOther() {
+    let (queries, tokens, width) = (53, 70, 64)
+    var generator = TestGenerator(seed: 5)
+    let q = generator.gaussians(queries * width)
+    let k = generator.gaussians(tokens * width)
+    let v = generator.gaussians(tokens * width)
+    for isa in vectorVariants + [CK_ISA_SCALAR] {
+      for kernel in [ck_attention, ck_attention_rounded] {
+        func attend(_ q: [Float]) -> [Float] {
+          var out = Array(repeating: Float(99), count: q.count)
+          let (rows, keys, stride) = (Int32(q.count / width), Int32(tokens), Int32(width))
+          withScratch(ck_attention_scratch(rows, keys, stride)) {
+            kernel(isa, rows, keys, 1, stride, q, stride, k, v, stride, &out, stride, $0)
           }
-          let highest = scores.max() ?? 0
-          let weights = scores.map { exp($0 - highest) }
-          let total = weights.reduce(0, +)
-          for column in first..<first + test.headWidth {
-            let expected = (0..<test.tokens).reduce(0.0) { $0 + weights[$1] / total * Double(v[$1 * ldkv + column]) }
-            #expect(abs(Double(out[query * ldo + column]) - expected) <= Self.ceiling)
-          }
+          return out
+        }
+        let together = attend(q)
+        for query in [0, 5, 24, 52] {
+          let place = query * width..<(query + 1) * width
+          #expect(attend(Array(q[place])) == Array(together[place]))
         }
       }
     }

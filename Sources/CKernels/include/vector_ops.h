@@ -1,5 +1,6 @@
 // What stands between the matrix products of a transformer. Rows are contiguous floats; one thread each.
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,3 +31,12 @@ size_t ck_attention_scratch(int32_t queries, int32_t tokens, int32_t head_width)
 /// `h*head_width ..< (h+1)*head_width` of each. head_width is a multiple of 8.
 void ck_attention(ck_isa isa, int32_t queries, int32_t tokens, int32_t heads, int32_t head_width, const float *q,
                   int32_t ldq, const float *k, const float *v, int32_t ldkv, float *out, int32_t ldo, void *scratch);
+
+/// As `ck_attention`, for activations that are quantized anyway: q, k, v and the softmax's weights are rounded to bfloat16
+/// (8 bits of mantissa) where the processor multiplies those, sums stay float. Elsewhere it is `ck_attention`.
+void ck_attention_rounded(ck_isa isa, int32_t queries, int32_t tokens, int32_t heads, int32_t head_width,
+                          const float *q, int32_t ldq, const float *k, const float *v, int32_t ldkv, float *out,
+                          int32_t ldo, void *scratch);
+
+/// Whether `ck_attention_rounded` rounds on this processor.
+bool ck_attention_has_bf16(ck_isa isa);

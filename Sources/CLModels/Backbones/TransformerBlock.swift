@@ -105,7 +105,9 @@ final class TransformerBlock: Sendable {
     queries: Int, tokens: Int, query: UnsafePointer<Float>, queryStride: Int, key: UnsafePointer<Float>,
     value: UnsafePointer<Float>, stride: Int, out: UnsafeMutablePointer<Float>, context: borrowing KernelContext
   ) {
-    ck_attention(
+    // Rounding to bfloat16 is for what is quantized afterwards; the float path stays exact.
+    let kernel = context.precision == .int8 ? ck_attention_rounded : ck_attention
+    kernel(
       context.isa, Int32(queries), Int32(tokens), Int32(heads), Int32(width / heads), query, Int32(queryStride), key,
       value, Int32(stride), out, Int32(width), context.scratch)
   }
