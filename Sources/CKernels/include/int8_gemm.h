@@ -1,5 +1,5 @@
 // Quantized matrix product: unsigned 8-bit activations (one scale and zero point a row) by signed 8-bit weights
-// (one scale an output). Every variant computes the same integers, so features do not depend on the machine.
+// (one scale an output). Every variant computes the same integers.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -37,12 +37,14 @@ import Testing
 
   @Test(arguments: InstructionSet.allCases.filter(\.isSupported))
   func everyInstructionSetGivesTheSameFeatures(instructionSet: InstructionSet) throws {
+    // Attention multiplies in bfloat16, 8 bits of mantissa, where the processor can.
+    let closest: Float = instructionSet == .avx512 ? 0.9995 : 0.9999
     for name in GoldenBackbone.names {
       let golden = try GoldenBackbone(name)
       let images = golden.cases[0].pictures
       let reference = try golden.load(.int8, instructionSet: .scalar).embed(images) {}
       let features = try golden.load(.int8, instructionSet: instructionSet).embed(images) {}
-      for row in 0..<images.count { #expect(cosine(reference.row(row), features.row(row)) > 0.9999) }
+      for row in 0..<images.count { #expect(cosine(reference.row(row), features.row(row)) > closest) }
     }
   }
 
