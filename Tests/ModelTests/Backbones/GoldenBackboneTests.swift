@@ -38,7 +38,7 @@ import Testing
   @Test(arguments: InstructionSet.allCases.filter(\.isSupported))
   func everyInstructionSetGivesTheSameFeatures(instructionSet: InstructionSet) throws {
     // Attention multiplies in bfloat16, 8 bits of mantissa, where the processor can.
-    let closest: Float = instructionSet == .avx512 ? 0.9995 : 0.9999
+    let closest = instructionSet == .avx512 ? 0.9995 : 0.9999
     for name in GoldenBackbone.names {
       let golden = try GoldenBackbone(name)
       let images = golden.cases[0].pictures
