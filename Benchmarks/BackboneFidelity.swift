@@ -7,6 +7,8 @@ import Tensor
 ///
 /// - float: ours in float against tools/reference_clip.py, the weights multiplied out in numpy;
 /// - int8: ours with int8 products against ours in float;
+/// - int8_avx2: ours with int8 products against the same with AVX2, as on a machine that has no more: what attention in
+///   bfloat16 changes;
 /// - onnxruntime: ours with int8 products against the shipped file (224 px only: its positions are fixed), with exact
 ///   arithmetic, and as it comes: without VNNI its products saturate and its features are wrong.
 ///
@@ -18,9 +20,9 @@ func runBackboneFidelity(arguments: [String], json: Bool) throws {
   let quantized = try material.load(.int8, resolution: resolution)
   let images = try material.photographs(count).map { quantized.preprocessing.crop($0) }
   let pool = ComputePool(workers: 2)
+  defer { pool.shutdown() }
   let features = embed(images, by: quantized, on: pool)
   let exact = embed(images, by: try material.load(.float, resolution: resolution), on: pool)
-  pool.shutdown()
 
   let scratch = try ScratchDirectory()
   let pixels = try scratch.write(images.flatMap { quantized.preprocessing.normalize($0) }, to: "pixels.f32")
@@ -35,6 +37,11 @@ func runBackboneFidelity(arguments: [String], json: Bool) throws {
     ("float", cosines(exact, try ScratchDirectory.floats(reference))),
     ("int8", cosines(features, exact.storage)),
   ]
+  if quantized.description.instructionSet != .avx2, InstructionSet.avx2.isSupported {
+    let other = embed(
+      images, by: try material.load(.int8, resolution: resolution, instructionSet: .avx2), on: pool)
+    comparisons.append(("int8_avx2", cosines(features, other.storage)))
+  }
   if resolution == 224 {
     let peer = try Peer(
       material.python, ["Benchmarks/Peers/onnxruntime_backbone.py", material.onnx.path, pixels.path, "224"])

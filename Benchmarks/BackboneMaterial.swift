@@ -24,11 +24,14 @@ struct BackboneMaterial {
     images = path("--images", "CLSERVER_IMAGES", "/usr/share/tuxpaint/stamps")
   }
 
-  func load(_ precision: BackbonePrecision, resolution: Int) throws -> VisionTransformer {
+  /// With the best instruction set of this processor unless another is asked for.
+  func load(
+    _ precision: BackbonePrecision, resolution: Int, instructionSet: InstructionSet? = nil
+  ) throws -> VisionTransformer {
     try VisionTransformer(
       weights: Array(Data(contentsOf: directory.appending(path: "model.safetensors"))),
       configuration: Array(Data(contentsOf: directory.appending(path: "config.json"))),
-      options: .init(resolution: resolution, precision: precision))
+      options: .init(resolution: resolution, instructionSet: instructionSet, precision: precision))
   }
 
   /// `count` photographs, spread evenly over all that are at least `side` pixels wide and high, always the same ones.

@@ -6,27 +6,23 @@
 #include <string.h>
 
 #include "include/vector_ops.h"
+#include "layer_norm_internal.h"
 #include "quantize_rows.h"
 #include "vector_math_avx2.h"
 
 // Where the last columns are computed one at a time, a fused multiply-add would give other bits than the vectors do.
 #pragma STDC FP_CONTRACT OFF
 
-/// y[i] = (x[i] - mean) * inverse * gain[i] + bias[i]
-typedef struct moments {
-  float mean, inverse;
-} moments;
-
-static inline float normalize_scalar(float x, moments row, float gain, float bias) {
+static inline float normalize_scalar(float x, row_moments row, float gain, float bias) {
   return (x - row.mean) * row.inverse * gain + bias;
 }
 
-static moments moments_scalar(int32_t width, const float *x, float epsilon) {
+static row_moments moments_scalar(int32_t width, const float *x, float epsilon) {
   float sum = 0, squares = 0;
   for (int32_t i = 0; i < width; i++) sum += x[i];
   float mean = sum / (float)width;
   for (int32_t i = 0; i < width; i++) squares += (x[i] - mean) * (x[i] - mean);
-  return (moments){mean, 1.0f / sqrtf(squares / (float)width + epsilon)};
+  return (row_moments){mean, 1.0f / sqrtf(squares / (float)width + epsilon)};
 }
 
 #if defined(__x86_64__)
@@ -35,7 +31,7 @@ CK_AVX2_INLINE __m256i mask_of(int32_t count) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-CK_AVX2 static moments moments_avx2(int32_t width, const float *x, float epsilon) {
+CK_AVX2 static row_moments moments_avx2(int32_t width, const float *x, float epsilon) {
   __m256 sum[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()}, squares[2] = {sum[0], sum[0]};
   int32_t i = 0;
   __m256i rest = mask_of(width % 8);
@@ -61,11 +57,11 @@ CK_AVX2 static moments moments_avx2(int32_t width, const float *x, float epsilon
     squares[1] = _mm256_fmadd_ps(difference, difference, squares[1]);
   }
   float variance = sum_avx2(_mm256_add_ps(squares[0], squares[1])) / (float)width;
-  return (moments){mean, 1.0f / sqrtf(variance + epsilon)};
+  return (row_moments){mean, 1.0f / sqrtf(variance + epsilon)};
 }
 
 /// Eight normalised values from `i`.
-CK_AVX2_INLINE __m256 normalize_avx2(const float *x, moments row, const float *gain, const float *bias, int32_t i) {
+CK_AVX2_INLINE __m256 normalize_avx2(const float *x, row_moments row, const float *gain, const float *bias, int32_t i) {
   __m256 value = _mm256_sub_ps(_mm256_loadu_ps(x + i), _mm256_set1_ps(row.mean));
   value = _mm256_mul_ps(value, _mm256_set1_ps(row.inverse));
   // Not fused: the same bits as `normalize_scalar` gives for the last columns and in the scalar form.
@@ -74,7 +70,7 @@ CK_AVX2_INLINE __m256 normalize_avx2(const float *x, moments row, const float *g
 
 CK_AVX2 static void layer_norm_row_avx2(int32_t width, const float *x, const float *gain, const float *bias,
                                         float epsilon, float *out) {
-  moments row = moments_avx2(width, x, epsilon);
+  row_moments row = moments_avx2(width, x, epsilon);
   int32_t i = 0;
   for (; i + 8 <= width; i += 8) _mm256_storeu_ps(out + i, normalize_avx2(x, row, gain, bias, i));
   for (; i < width; i++) out[i] = normalize_scalar(x[i], row, gain[i], bias[i]);
@@ -82,7 +78,7 @@ CK_AVX2 static void layer_norm_row_avx2(int32_t width, const float *x, const flo
 
 CK_AVX2 static void layer_norm_quantize_row_avx2(int32_t width, const float *x, const float *gain, const float *bias,
                                                  float epsilon, uint8_t *out, float *scale, int32_t *zero) {
-  moments row = moments_avx2(width, x, epsilon);
+  row_moments row = moments_avx2(width, x, epsilon);
   __m256 lows = _mm256_setzero_ps(), highs = _mm256_setzero_ps();
   int32_t i = 0;
   for (; i + 8 <= width; i += 8) {
@@ -110,13 +106,13 @@ CK_AVX2 static void layer_norm_quantize_row_avx2(int32_t width, const float *x, 
 
 static void layer_norm_row_scalar(int32_t width, const float *x, const float *gain, const float *bias, float epsilon,
                                   float *out) {
-  moments row = moments_scalar(width, x, epsilon);
+  row_moments row = moments_scalar(width, x, epsilon);
   for (int32_t i = 0; i < width; i++) out[i] = normalize_scalar(x[i], row, gain[i], bias[i]);
 }
 
 static void layer_norm_quantize_row_scalar(int32_t width, const float *x, const float *gain, const float *bias,
                                            float epsilon, uint8_t *out, float *scale, int32_t *zero) {
-  moments row = moments_scalar(width, x, epsilon);
+  row_moments row = moments_scalar(width, x, epsilon);
   float low = 0, high = 0;
   for (int32_t i = 0; i < width; i++) {
     float value = normalize_scalar(x[i], row, gain[i], bias[i]);
@@ -136,7 +132,8 @@ void ck_layer_norm(ck_isa isa, int32_t rows, int32_t width, const float *x, int3
     const float *from = x + (int64_t)row * ldx;
     float *to = out + (int64_t)row * ldo;
 #if defined(__x86_64__)
-    if (isa != CK_ISA_SCALAR) layer_norm_row_avx2(width, from, gain, bias, epsilon, to);
+    if (isa == CK_ISA_AVX512) layer_norm_row_avx512(&(layer_norm_row){width, from, gain, bias, epsilon}, to);
+    else if (isa == CK_ISA_AVX2) layer_norm_row_avx2(width, from, gain, bias, epsilon, to);
     else
 #endif
       layer_norm_row_scalar(width, from, gain, bias, epsilon, to);
@@ -149,7 +146,9 @@ void ck_layer_norm_quantize(ck_isa isa, int32_t rows, int32_t width, const float
     const float *from = x + (int64_t)row * ldx;
     uint8_t *to = out + (int64_t)row * ldo;
 #if defined(__x86_64__)
-    if (isa != CK_ISA_SCALAR)
+    if (isa == CK_ISA_AVX512)
+      layer_norm_quantize_row_avx512(&(layer_norm_row){width, from, gain, bias, epsilon}, to, scale + row, zero + row);
+    else if (isa == CK_ISA_AVX2)
       layer_norm_quantize_row_avx2(width, from, gain, bias, epsilon, to, scale + row, zero + row);
     else
 #endif

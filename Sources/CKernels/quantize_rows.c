@@ -63,7 +63,8 @@ void ck_quantize_rows(ck_isa isa, int32_t rows, int32_t width, const float *x, i
     const float *from = x + (int64_t)row * ldx;
     uint8_t *to = out + (int64_t)row * ldo;
 #if defined(__x86_64__)
-    if (isa != CK_ISA_SCALAR) quantize_row_avx2(width, from, to, scale + row, zero + row);
+    if (isa == CK_ISA_AVX512) quantize_row_avx512(width, from, to, scale + row, zero + row);
+    else if (isa == CK_ISA_AVX2) quantize_row_avx2(width, from, to, scale + row, zero + row);
     else
 #endif
       quantize_row_scalar(width, from, to, scale + row, zero + row);

@@ -3,7 +3,9 @@
 #include <math.h>
 #include <stdint.h>
 
+#if !defined(CK_USE_SIMDE)
 #include "vector_math_avx2.h"
+#endif
 
 #define QUANTIZER_LIMIT 1e37f     // keeps the range of infinite values finite
 #define QUANTIZER_SMALLEST 1e-30f // a narrower range is taken for a row of zeros; 255 / range stays finite
@@ -24,6 +26,11 @@ static inline uint8_t quantize_scalar(float x, row_quantizer quantizer) {
 }
 
 #if defined(__x86_64__)
+/// One row of `width` values by the AVX-512 form.
+void quantize_row_avx512(int32_t width, const float *x, uint8_t *out, float *scale, int32_t *zero);
+#endif
+
+#if defined(__x86_64__) && !defined(CK_USE_SIMDE)
 /// 32 values to 32 bytes.
 CK_AVX2_INLINE __m256i quantize_avx2(const __m256 values[4], row_quantizer quantizer) {
   const __m256 inverse = _mm256_set1_ps(quantizer.inverse), zero = _mm256_set1_ps(quantizer.zero);

@@ -30,9 +30,17 @@ CK_AVX512_INLINE __m512 exp_avx512(__m512 x) {
   return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p), power));
 }
 
+/// x * sigmoid(1.702 x) = x / (1 + 2^(-1.702 log2(e) x)). The power is good to 2.6e-6 of its value, by a polynomial on
+/// [-1/2, 1/2]; what that leaves in the result is at most 4e-7, since the sigmoid is flat where x is large.
 CK_AVX512_INLINE __m512 quick_gelu_avx512(__m512 x) {
-  __m512 e = exp_avx512(_mm512_mul_ps(x, _mm512_set1_ps(-1.702f)));
-  return _mm512_div_ps(x, _mm512_add_ps(_mm512_set1_ps(1.0f), e));
+  const __m512 factor = _mm512_set1_ps(-1.702f * 1.44269504f);
+  __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, factor), 8), r = _mm512_fmsub_ps(x, factor, n);
+  __m512 p = _mm512_set1_ps(9.57010179e-3f);
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(5.59178603e-2f));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(2.40247448e-1f));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(6.93121815e-1f));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(9.99999261e-1f));
+  return _mm512_div_ps(x, _mm512_add_ps(_mm512_set1_ps(1.0f), _mm512_scalef_ps(p, n)));
 }
 
 /// GELU by erf, from Abramowitz and Stegun 7.1.26: erf(z) = 1 - t (a1 + t (a2 + ...)) exp(-z^2), t = 1 / (1 + p z),

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 kernels=Sources/CKernels
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-flags="-std=c17 -O2 -Wall -Werror -Wno-psabi -I$kernels -I$kernels/include"
+flags="-std=c17 -O2 -ffp-contract=off -Wall -Werror -Wno-psabi -Wno-unknown-pragmas -I$kernels -I$kernels/include"
 for source in int8_gemm int8_gemm_order int8_gemm_avx2; do
   gcc $flags -c "$kernels/$source.c" -o "$work/$source.o"
 done
@@ -17,6 +17,12 @@ gcc $flags -DCK_USE_SIMDE -include Tests/SIMDe/shim.h -c "$kernels/attention_avx
 gcc $flags Tests/SIMDe/attention.c "$kernels/attention.c" "$kernels/attention_avx2.c" "$work/attention_avx512.o" -lm \
   -o "$work/attention"
 "$work/attention"
+for source in quantize_rows_avx512 layer_norm_avx512; do
+  gcc $flags -DCK_USE_SIMDE -include Tests/SIMDe/shim.h -c "$kernels/$source.c" -o "$work/$source.o"
+done
+gcc $flags Tests/SIMDe/rows.c "$kernels/quantize_rows.c" "$kernels/layer_norm.c" "$work/quantize_rows_avx512.o" \
+  "$work/layer_norm_avx512.o" -lm -o "$work/rows"
+"$work/rows"
 # The float products are written over clang's vector types and need no SIMDe.
 clang -std=c17 -O2 -Wall -Werror -Wno-psabi -DCK_PORTABLE "-I$kernels/include" \
   Tests/SIMDe/float_gemm.c "$kernels/float_gemm.c" -lm -o "$work/float"

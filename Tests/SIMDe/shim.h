@@ -50,6 +50,20 @@ static inline float shim_reduce_max_ps(simde__m512 x) {
   return from[0];
 }
 
+static inline float shim_reduce_min_ps(simde__m512 x) {
+  float from[16];
+  memcpy(from, &x, sizeof from);
+  for (int i = 1; i < 16; i++) from[0] = from[i] < from[0] ? from[i] : from[0];
+  return from[0];
+}
+
+static inline void shim_mask_storeu_epi8(uint8_t *p, uint64_t mask, simde__m512i x) {
+  uint8_t from[64];
+  memcpy(from, &x, sizeof from);
+  for (int i = 0; i < 64; i++)
+    if (mask >> i & 1) p[i] = from[i];
+}
+
 static inline float shim_reduce_add_ps(simde__m512 x) {
   float from[16];
   memcpy(from, &x, sizeof from);
@@ -93,6 +107,9 @@ static inline simde__m512 shim_dpbf16_ps(simde__m512 sum, simde__m512i a, simde_
 
 #define __m512bh simde__m512i
 #undef _mm512_dpbf16_ps
+#define __mmask64 uint64_t
+#define _mm512_mask_storeu_epi8 shim_mask_storeu_epi8
+#define _mm512_reduce_min_ps shim_reduce_min_ps
 #define _mm512_reduce_max_ps shim_reduce_max_ps
 #define _mm512_reduce_add_ps shim_reduce_add_ps
 #define _mm512_cvtne2ps_pbh shim_cvtne2ps_pbh

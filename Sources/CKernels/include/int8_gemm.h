@@ -1,5 +1,5 @@
 // Quantized matrix product: unsigned 8-bit activations (one scale and zero point a row) by signed 8-bit weights
-// (one scale an output). Every variant computes the same integers.
+// (one scale an output). Every variant computes the same integers, so products do not depend on the machine.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
