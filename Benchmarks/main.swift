@@ -18,6 +18,8 @@ private let comparisons = [
     runKernelBenchmarks(json: json)
   },
   Comparison(name: "closed-form", summary: "the closed-form heads against scikit-learn", run: runClosedFormBenchmark),
+  Comparison(
+    name: "pop", summary: "prompts trained task after task, against the closed form", run: runPromptExperiment),
   Comparison(name: "http", summary: "GET /healthz against nginx", run: runHTTPBenchmark),
 ]
 

@@ -50,6 +50,14 @@ ck_int8_weights *ck_int8_weights_pack(const int8_t *weights, const float *scales
   return packed;
 }
 
+void ck_int8_weights_unpack(const ck_int8_weights *packed, int8_t *weights) {
+  for (int32_t n = 0; n < packed->outputs; n++) {
+    const int8_t *column = packed->packed + (int64_t)(n / PANEL) * packed->padded_inputs * PANEL + n % PANEL * QUAD;
+    int8_t *row = weights + (int64_t)n * packed->inputs;
+    for (int32_t k = 0; k < packed->inputs; k++) row[k] = column[k / QUAD * PANEL_QUAD + k % QUAD];
+  }
+}
+
 void ck_int8_weights_free(ck_int8_weights *weights) {
   if (!weights) return;
   free(weights->packed);

@@ -4,5 +4,6 @@
 #include "float_gemm.h"
 #include "int8_gemm.h"
 #include "linear_algebra.h"
+#include "prompt_rows.h"
 #include "resize.h"
 #include "vector_ops.h"

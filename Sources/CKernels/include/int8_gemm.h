@@ -24,6 +24,9 @@ typedef struct ck_int8_weights {
 ck_int8_weights *ck_int8_weights_pack(const int8_t *weights, const float *scales, int32_t outputs, int32_t inputs);
 void ck_int8_weights_free(ck_int8_weights *weights);
 
+/// The weights as they were given, `[outputs, inputs]`.
+void ck_int8_weights_unpack(const ck_int8_weights *packed, int8_t *weights);
+
 /// What follows the product, in the same pass over the output.
 typedef enum ck_epilogue {
   CK_EPILOGUE_NONE = 0,

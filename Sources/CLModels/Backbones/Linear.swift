@@ -43,6 +43,35 @@ final class Linear: @unchecked Sendable {
     if case .int8(let packed) = weights { ck_int8_weights_free(packed) }
   }
 
+  /// Its way back: the same weights with inputs and outputs exchanged.
+  func transposed() throws(BackboneError) -> TransposedLinear {
+    func exchanged<Value>(_ values: UnsafePointer<Value>) -> [Value] {
+      [Value](unsafeUninitializedCapacity: inputs * outputs) { result, count in
+        for output in 0..<outputs {
+          for input in 0..<inputs { result[input * outputs + output] = values[output * inputs + input] }
+        }
+        count = inputs * outputs
+      }
+    }
+    let values: LinearWeights.Values
+    var scales: AlignedBuffer<Float>?
+    switch weights {
+    case .int8(let packed):
+      var numbers = [Int8](repeating: 0, count: inputs * outputs)
+      ck_int8_weights_unpack(packed, &numbers)
+      values = .int8(exchanged(numbers), scales: [Float](repeating: 1, count: inputs))
+      guard let buffer = AlignedBuffer(Array(UnsafeBufferPointer(start: packed.pointee.scales, count: outputs))) else {
+        throw .outOfMemory
+      }
+      scales = buffer
+    case .float(let numbers): values = .float(exchanged(numbers.pointer))
+    }
+    let source = LinearWeights(
+      name: "a transposed product", outputs: inputs, inputs: outputs, values: values,
+      bias: [Float](repeating: 0, count: inputs))
+    return TransposedLinear(try Linear(source, precision: scales == nil ? .float : .int8), scales: scales)
+  }
+
   /// Bytes of 64-byte aligned scratch `apply` needs.
   func scratchBytes(rows: Int) -> Int {
     switch weights {

@@ -25,15 +25,15 @@ final class TransformerBlock: Sendable {
     var heads: Int
   }
 
-  private let norm1: LayerNorm
-  private let projections: Projections
-  private let attentionOutput: Linear
-  private let norm2: LayerNorm
-  private let mlpUp: Linear
-  private let mlpDown: Linear
-  private let activation: ck_epilogue
+  let norm1: LayerNorm
+  let projections: Projections
+  let attentionOutput: Linear
+  let norm2: LayerNorm
+  let mlpUp: Linear
+  let mlpDown: Linear
+  let activation: ck_epilogue
   private let heads: Int
-  private var width: Int { norm1.width }
+  var width: Int { norm1.width }
 
   init(_ parts: Parts) {
     norm1 = parts.norm1
@@ -46,21 +46,27 @@ final class TransformerBlock: Sendable {
     heads = parts.heads
   }
 
+  var linears: [Linear] {
+    switch projections {
+    case .all(let linear): [linear, attentionOutput, mlpUp, mlpDown]
+    case .classToken(let query, let keysAndValues): [query, keysAndValues, attentionOutput, mlpUp, mlpDown]
+    }
+  }
+
   /// Bytes of scratch for a pass over `images` images of `tokens` tokens.
   func scratchBytes(images: Int, tokens: Int) -> Int {
-    let linears =
-      switch projections {
-      case .all(let linear): [linear, attentionOutput, mlpUp, mlpDown]
-      case .classToken(let query, let keysAndValues): [query, keysAndValues, attentionOutput, mlpUp, mlpDown]
-      }
-    let products = linears.map { $0.scratchBytes(rows: images * tokens) }.max() ?? 0
-    return max(products, ck_attention_scratch(Int32(tokens), Int32(tokens), Int32(width / heads)))
+    max(
+      productScratchBytes(rows: images * tokens),
+      ck_attention_scratch(Int32(tokens), Int32(tokens), Int32(width / heads)))
   }
 
   /// Runs the block over the workspace's tokens, `[images * tokens, width]`, in place; the last block leaves its result,
-  /// the class tokens, in the workspace's `classTokens` instead. Calls `yield` every two milliseconds or sooner.
+  /// the class tokens, in the workspace's `classTokens` instead. Calls `yield` every two milliseconds or sooner, and
+  /// `freeze` with every image's keys and values, `[tokens, stride]` each.
   func run(
-    images: Int, tokens: Int, workspace: Workspace, context: borrowing KernelContext, yield: () -> Void
+    images: Int, tokens: Int, workspace: Workspace, context: borrowing KernelContext,
+    freeze: (_ image: Int, _ keys: UnsafePointer<Float>, _ values: UnsafePointer<Float>, _ stride: Int) -> Void,
+    yield: () -> Void
   ) {
     let rows = images * tokens
     let x = workspace.tokens.pointer
@@ -75,6 +81,7 @@ final class TransformerBlock: Sendable {
         input, rows: rows, epilogue: CK_EPILOGUE_NONE, out: projected, stride: stride, context: context, yield: yield)
       for image in 0..<images {
         let query = projected + image * tokens * stride
+        freeze(image, query + width, query + 2 * width, stride)
         attend(
           queries: tokens, tokens: tokens, query: query, queryStride: stride, key: query + width,
           value: query + 2 * width, stride: stride, out: attended + image * tokens * width, context: context)
@@ -93,6 +100,7 @@ final class TransformerBlock: Sendable {
         out: workspace.queries.pointer, stride: width, context: context, yield: yield)
       for image in 0..<images {
         let key = projected + image * tokens * stride
+        freeze(image, key, key + width, stride)
         attend(
           queries: 1, tokens: tokens, query: workspace.queries.pointer + image * width, queryStride: width, key: key,
           value: key + width, stride: stride, out: attended + image * width, context: context)

@@ -10,8 +10,8 @@ package final class VisionTransformer: Sendable {
   package let description: BackboneDescription
   /// How to make the images `embed` takes.
   package let preprocessing: ImagePreprocessing
-  private let parts: VisionTransformerParts
-  private let workspaces: WorkspacePool
+  let parts: VisionTransformerParts
+  let workspaces: WorkspacePool
 
   /// Images that go through the blocks together. More share each pass over the weights, but with AVX2 two took 1.5 %
   /// longer than one after the other, and four no less: products decide, not the weights' way from memory.

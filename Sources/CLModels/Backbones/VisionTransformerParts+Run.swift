@@ -12,21 +12,27 @@ extension VisionTransformerParts {
       scratchBytes: scratch.max() ?? 0)
   }
 
-  /// Features of a few images, out: `[images.count, featureWidth]`.
+  /// Features of a few images, out: `[images.count, featureWidth]`. `freeze` is called in every block with every image's
+  /// keys and values, `[tokens, stride]` each, and `after` when the block is done.
   func run(
-    _ images: ArraySlice<RGBImage>, workspace: Workspace, out: UnsafeMutablePointer<Float>, yield: () -> Void
+    _ images: ArraySlice<RGBImage>, workspace: Workspace, out: UnsafeMutablePointer<Float>,
+    freeze: (
+      _ block: Int, _ image: Int, _ keys: UnsafePointer<Float>, _ values: UnsafePointer<Float>, _ stride: Int
+    ) -> Void = { _, _, _, _, _ in }, after: (_ block: Int) -> Void = { _ in }, yield: () -> Void
   ) {
     let context = workspace.context(isa: description.instructionSet.kernels, precision: description.precision)
     embedPatches(images, workspace: workspace, context: context, yield: yield)
-    for block in blocks {
+    for (index, block) in blocks.enumerated() {
       block.run(
-        images: images.count, tokens: description.tokens, workspace: workspace, context: context, yield: yield)
+        images: images.count, tokens: description.tokens, workspace: workspace, context: context,
+        freeze: { freeze(index, $0, $1, $2, $3) }, yield: yield)
+      after(index)
     }
     project(images: images.count, workspace: workspace, context: context, out: out, yield: yield)
   }
 
   /// Fills the workspace's tokens.
-  private func embedPatches(
+  func embedPatches(
     _ images: ArraySlice<RGBImage>, workspace: Workspace, context: borrowing KernelContext, yield: () -> Void
   ) {
     let stride = description.tokens * description.width

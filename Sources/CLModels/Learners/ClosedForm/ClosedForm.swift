@@ -29,7 +29,8 @@ package enum ClosedForm {
         scores = solution.leaveOneOutScores
       } else {
         let solution = try KernelRidgeFit(examples, tiles: tiles).solve()
-        head = KernelRidgeHead(examples: examples.features, coefficients: solution.coefficients)
+        head = KernelRidgeHead(
+          examples: examples.features, mixture: examples.mixture, coefficients: solution.coefficients)
         (method, lambda) = (.kernelRidge, solution.lambda)
         scores = solution.leaveOneOutScores
       }

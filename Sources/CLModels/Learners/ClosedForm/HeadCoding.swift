@@ -7,7 +7,7 @@ package enum HeadCoding {
     var decoder = try HeadDecoder(bytes)
     let head: any Head
     switch decoder.kind {
-    case .kernelRidge: head = try KernelRidgeHead(from: &decoder)
+    case .kernelRidge, .mixedKernelRidge: head = try KernelRidgeHead(from: &decoder)
     case .randomFeatures: head = try RandomFeaturesHead(from: &decoder)
     case .nearestClassMean: head = try NearestClassMeanHead(from: &decoder)
     case .sharedCovariance: head = try SharedCovarianceHead(from: &decoder)
@@ -23,6 +23,7 @@ enum HeadKind: UInt32 {
   case randomFeatures = 2
   case nearestClassMean = 3
   case sharedCovariance = 4
+  case mixedKernelRidge = 5
 }
 
 private let magic: [UInt8] = Array("CLSH".utf8)

@@ -29,7 +29,7 @@ struct KernelRidgeFit {
     self.examples = examples
     self.tiles = tiles
     stride = TileMemory<Float>.stride(columns: examples.count)
-    kernel = Self.kernel(of: examples.features, stride: stride, tiles: tiles)
+    kernel = Self.kernel(of: examples.features, examples.mixture, stride: stride, tiles: tiles)
   }
 
   func solve() throws(LearnerError) -> Solution {
@@ -155,8 +155,10 @@ struct KernelRidgeFit {
 
   // MARK: The kernel
 
-  /// The lower triangle of the arc-cosine kernel of every pair of rows.
-  private static func kernel(of features: Matrix<Float>, stride: Int, tiles: TileRunner) -> TileMemory<Float> {
+  /// The lower triangle of the kernel of every pair of rows.
+  private static func kernel(
+    of features: Matrix<Float>, _ mixture: FeatureMixture, stride: Int, tiles: TileRunner
+  ) -> TileMemory<Float> {
     let count = features.rows
     let width = features.columns
     let kernel = TileMemory<Float>(count: count * stride)
@@ -168,16 +170,46 @@ struct KernelRidgeFit {
       let left = pairs[index].column * side
       let rows = min(side, count - top)
       let columns = min(side, count - left)
-      let corner = kernel.base + top * stride + left
       features.storage.withUnsafeBufferPointer { values in
         guard let values = values.baseAddress else { return }
-        Float.multiply(
-          rows, columns, width, alpha: 1, values + top * width, width, values + left * width, width, beta: 0, corner,
-          stride)
+        mixture.kernel(
+          values + top * width, rows: rows, values + left * width, columns: columns, width: width,
+          out: kernel.base + top * stride + left, stride: stride)
       }
-      for row in 0..<rows { arcCosineKernel(columns, corner + row * stride) }
     }
     return kernel
+  }
+}
+
+extension FeatureMixture {
+  /// The kernel of `rows` rows with `columns` others, all `[_, width]` and each part of length 1. out: `[rows, stride]`.
+  func kernel(
+    _ a: UnsafePointer<Float>, rows: Int, _ b: UnsafePointer<Float>, columns: Int, width: Int,
+    out: UnsafeMutablePointer<Float>, stride: Int
+  ) {
+    func kernel(of part: Part, into target: UnsafeMutablePointer<Float>, stride: Int) {
+      let start = part.columns.lowerBound
+      Float.multiply(
+        rows, columns, part.columns.count, alpha: 1, a + start, width, b + start, width, beta: 0, target, stride)
+      for row in 0..<rows { arcCosineKernel(columns, target + row * stride) }
+    }
+    kernel(of: parts[0], into: out, stride: stride)
+    if parts.count == 1 { return }
+    for row in 0..<rows {
+      for column in 0..<columns { out[row * stride + column] *= parts[0].weight }
+    }
+    var other = [Float](repeating: 0, count: rows * columns)
+    other.withUnsafeMutableBufferPointer { other in
+      guard let other = other.baseAddress else { return }
+      for part in parts.dropFirst() {
+        kernel(of: part, into: other, stride: columns)
+        for row in 0..<rows {
+          for column in 0..<columns {
+            out[row * stride + column] += part.weight * other[row * columns + column]
+          }
+        }
+      }
+    }
   }
 }
 

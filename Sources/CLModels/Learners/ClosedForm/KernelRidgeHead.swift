@@ -2,8 +2,9 @@ package import Tensor
 
 /// Arc-cosine kernel ridge: the score of class c is `sum_i k(x, x_i) coefficients[c][i]` over the stored examples.
 package struct KernelRidgeHead: Head {
-  /// `[examples, width]`, rows of unit length.
+  /// `[examples, width]`, each part of the mixture of length 1.
   let examples: Matrix<Float>
+  let mixture: FeatureMixture
   /// `[classes, examples]`.
   let coefficients: Matrix<Float>
 
@@ -15,7 +16,7 @@ package struct KernelRidgeHead: Head {
 
   package func scores(_ features: Matrix<Float>) -> Matrix<Float> {
     precondition(features.columns == featureWidth, "features of another width")
-    let unit = features.rowsOfUnitLength()
+    let unit = features.rowsOfUnitLength(mixture)
     var result = Matrix<Float>(rows: unit.rows, columns: classCount)
     let count = examples.rows
     var kernel = [Float](repeating: 0, count: min(Self.block, unit.rows) * count)
@@ -30,9 +31,8 @@ package struct KernelRidgeHead: Head {
                   let examples = examples.baseAddress, let coefficients = coefficients.baseAddress
                 else { return }
                 let width = featureWidth
-                Float.multiply(
-                  rows, count, width, alpha: 1, unit + start * width, width, examples, width, beta: 0, kernel, count)
-                arcCosineKernel(rows * count, kernel)
+                mixture.kernel(
+                  unit + start * width, rows: rows, examples, columns: count, width: width, out: kernel, stride: count)
                 Float.multiply(
                   rows, classCount, count, alpha: 1, kernel, count, coefficients, count, beta: 0,
                   result + start * classCount, classCount)
@@ -46,20 +46,45 @@ package struct KernelRidgeHead: Head {
   }
 
   package func encoded() -> [UInt8] {
-    var coder = HeadEncoder(kind: .kernelRidge)
+    let isWhole = mixture.isWhole(featureWidth)
+    var coder = HeadEncoder(kind: isWhole ? .kernelRidge : .mixedKernelRidge)
+    if !isWhole { coder.append(mixture.table) }
     coder.append(examples)
     coder.append(coefficients)
     return coder.bytes
   }
 
-  init(examples: Matrix<Float>, coefficients: Matrix<Float>) {
+  init(examples: Matrix<Float>, mixture: FeatureMixture, coefficients: Matrix<Float>) {
     self.examples = examples
+    self.mixture = mixture
     self.coefficients = coefficients
   }
 
   init(from decoder: inout HeadDecoder) throws(LearnerError) {
+    let parts = decoder.kind == .mixedKernelRidge ? try FeatureMixture(table: decoder.matrix()) : nil
     examples = try decoder.matrix()
     coefficients = try decoder.matrix()
+    mixture = parts ?? FeatureMixture(width: examples.columns)
+    guard mixture.fits(examples.columns) else { throw .unreadable("a source is wider than the examples") }
     guard examples.rows == coefficients.columns else { throw .unreadable("coefficients do not fit the examples") }
+  }
+}
+
+extension FeatureMixture {
+  /// A row a part: first column, end, weight. Columns below 2^24 are exact as floats.
+  fileprivate var table: Matrix<Float> {
+    Matrix(parts.map { [Float($0.columns.lowerBound), Float($0.columns.upperBound), $0.weight] })
+  }
+
+  fileprivate init(table: Matrix<Float>) throws(LearnerError) {
+    guard table.columns == 3 else { throw .unreadable("a source is not three numbers") }
+    var parts: [Part] = []
+    for row in 0..<table.rows {
+      guard let start = Int(exactly: table[row, 0]), let end = Int(exactly: table[row, 1]), start >= 0, start < end,
+        table[row, 2] > 0
+      else { throw .unreadable("a source has no columns or no weight") }
+      parts.append(Part(columns: start..<end, weight: table[row, 2]))
+    }
+    self.init(parts)
   }
 }

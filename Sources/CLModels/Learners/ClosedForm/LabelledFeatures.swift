@@ -1,5 +1,36 @@
 package import Tensor
 
+/// Kernels of parts of a feature row, added with weights: how features of several sources share one head.
+///
+/// k(x, y) = sum_s weight_s k(x_s, y_s), each part x_s brought to length 1 by itself. The weights add up to 1.
+package struct FeatureMixture: Sendable, Equatable {
+  package struct Part: Sendable, Equatable {
+    package let columns: Range<Int>
+    package let weight: Float
+
+    package init(columns: Range<Int>, weight: Float) {
+      self.columns = columns
+      self.weight = weight
+    }
+  }
+
+  package let parts: [Part]
+
+  package init(_ parts: [Part]) {
+    precondition(!parts.isEmpty && parts.allSatisfy { !$0.columns.isEmpty && $0.weight > 0 }, "parts with a weight")
+    self.parts = parts
+  }
+
+  /// One source: the whole row.
+  package init(width: Int) { parts = [Part(columns: 0..<width, weight: 1)] }
+
+  /// Whether it is one kernel over the whole row.
+  func isWhole(_ width: Int) -> Bool { self == FeatureMixture(width: width) }
+
+  /// Whether all parts are within rows of this width.
+  func fits(_ width: Int) -> Bool { parts.allSatisfy { $0.columns.lowerBound >= 0 && $0.columns.upperBound <= width } }
+}
+
 /// A training set: features with labels, in any order (results do not depend on it).
 package struct LabelledFeatures: Sendable {
   /// `[examples, width]`. Rows are brought to unit length by the learners; a row of zeros stays zero.
@@ -11,8 +42,13 @@ package struct LabelledFeatures: Sendable {
   package var groups: [Int]?
   /// How many classes there are; a class may have no example.
   package var classCount: Int
+  /// Which columns are features of a source of their own; nil for one source. Only the kernel ridge mixes.
+  package var mixture: FeatureMixture?
 
-  package init(features: Matrix<Float>, labels: [Int], groups: [Int]? = nil, classCount: Int) {
+  package init(
+    features: Matrix<Float>, labels: [Int], groups: [Int]? = nil, classCount: Int, mixture: FeatureMixture? = nil
+  ) {
+    self.mixture = mixture
     self.features = features
     self.labels = labels
     self.groups = groups
@@ -24,6 +60,7 @@ package struct LabelledFeatures: Sendable {
 /// training sets with the same examples in another order become the same one, bit for bit.
 struct CanonicalExamples: Sendable {
   let features: Matrix<Float>
+  let mixture: FeatureMixture
   let labels: [Int]
   /// Consecutive ranges, one a group, in the order of each group's first example.
   let groups: [Range<Int>]
@@ -48,8 +85,11 @@ struct CanonicalExamples: Sendable {
     guard data.labels.allSatisfy({ $0 >= 0 && $0 < data.classCount }) else {
       throw .invalid("a label is not in 0..<\(data.classCount)")
     }
-    let unit = data.features.rowsOfUnitLength()
+    let mixture = data.mixture ?? FeatureMixture(width: data.features.columns)
+    guard mixture.fits(data.features.columns) else { throw .invalid("a source is wider than the features") }
+    let unit = data.features.rowsOfUnitLength(mixture)
     let width = unit.columns
+    self.mixture = mixture
     if let bad = unit.storage.firstIndex(where: { !$0.isFinite }) { throw .notFinite(example: bad / width) }
 
     let sorted = unit.storage.withUnsafeBufferPointer { values in
@@ -114,11 +154,18 @@ struct CanonicalExamples: Sendable {
 
 extension Matrix<Float> {
   /// Each row divided by its Euclidean length, summed in double precision; rows of zeros stay.
-  package func rowsOfUnitLength() -> Matrix<Float> {
+  package func rowsOfUnitLength() -> Matrix<Float> { rowsOfUnitLength(columns: 0..<columns) }
+
+  /// Each part of a mixture by itself.
+  func rowsOfUnitLength(_ mixture: FeatureMixture) -> Matrix<Float> {
+    mixture.parts.reduce(self) { $0.rowsOfUnitLength(columns: $1.columns) }
+  }
+
+  private func rowsOfUnitLength(columns part: Range<Int>) -> Matrix<Float> {
     var result = self
     result.storage.withUnsafeMutableBufferPointer { values in
       for row in 0..<rows {
-        let range = row * columns..<(row + 1) * columns
+        let range = row * columns + part.lowerBound..<row * columns + part.upperBound
         var square = 0.0
         for index in range { square += Double(values[index]) * Double(values[index]) }
         guard square > 0 else { continue }

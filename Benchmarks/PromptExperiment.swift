@@ -1,0 +1,303 @@
+import CLModels
+import Foundation
+import Synchronization
+import Tensor
+
+/// `benchmarks pop`: task after task, task prompts and global prompts are trained on the frozen backbone as the daemon trains
+/// them, and every way of reading them out is measured on the test images, beside the closed form over the backbone alone.
+///
+/// Flags: `--data FOLDER` with `train/CLASS/*` and `test/CLASS/*`, or with `ALPHABET/CHARACTER/*_DRAWER.png` (fifteen drawers to
+/// learn, five to test); `--shots N`, `--tasks N` of five classes, `--seeds 1,2,3`, `--test N` images a class,
+/// `--resolution N`; what is trained: `--steps N`, `--rate X`, `--lambda X`, `--share X`, `--classes N`, `--episode N`, `--rows N`,
+/// `--shallow`, `--isolated` (Q does not read the task prompts), `--no-q`, `--no-p`, `--fresh` (Q starts anew in each task).
+func runPromptExperiment(arguments: [String], json: Bool) throws {
+  let plan = try PromptPlan(arguments)
+  let backbone = try BackboneMaterial(arguments: arguments).load(.int8, resolution: plan.resolution)
+  let back = try backbone.transposed()
+  let pool = ComputePool(workers: 2)
+  defer { pool.shutdown() }
+  var lines: [String] = []
+  var totals: [String: [Double]] = [:]
+  for seed in plan.seeds {
+    let data = try PromptData(plan, seed: seed, backbone: backbone, pool: pool)
+    let run = PromptRun(plan, data: data, seed: seed, backbone: backbone, back: back, pool: pool)
+    let result = try run.all()
+    for (name, values) in result { totals[name, default: []].append(values.last ?? 0) }
+    for (name, values) in result.sorted(by: { $0.key < $1.key }) {
+      let text = values.map { formatted($0, 4) }.joined(separator: " ")
+      print("seed \(seed) \(name): \(text)")
+      lines.append(
+        "{\"seed\":\(seed),\"source\":\"\(name)\",\"after_each_task\":[\(values.map { "\($0)" }.joined(separator: ","))]}")
+    }
+  }
+  for (name, values) in totals.sorted(by: { $0.key < $1.key }) {
+    print("mean \(name): \(formatted(values.reduce(0, +) / Double(values.count), 4))")
+  }
+  if json { print("{\"name\":\"pop\",\"results\":[\(lines.joined(separator: ","))]}") }
+}
+
+struct PromptPlan {
+  var folder: URL
+  var shots: Int
+  var tasks: Int
+  var seeds: [UInt64]
+  var test: Int
+  var resolution: Int
+  var rows: Int
+  var options = PromptTrainingOptions()
+  var isDeep: Bool
+  var readsTasks: Bool
+  var hasGlobal: Bool
+  var hasTasks: Bool
+  var isFresh: Bool
+  var every: Int
+
+  init(_ arguments: [String]) throws {
+    func number<Value: LosslessStringConvertible>(_ flag: String, _ usual: Value) -> Value {
+      value(of: flag, in: arguments).flatMap { Value($0) } ?? usual
+    }
+    guard let data = value(of: "--data", in: arguments) else { throw BenchmarkError("--data FOLDER is needed") }
+    folder = URL(filePath: data)
+    shots = number("--shots", 20)
+    tasks = number("--tasks", 10)
+    seeds = (value(of: "--seeds", in: arguments) ?? "1").split(separator: ",").compactMap { UInt64($0) }
+    test = number("--test", 30)
+    resolution = number("--resolution", 160)
+    rows = number("--rows", 1)
+    options.steps = number("--steps", 40)
+    options.learningRate = number("--rate", 1e-3)
+    options.objective = .leaveOneOutRidge(lambda: number("--lambda", 0.2), backboneShare: number("--share", 0.5))
+    options.classesPerEpisode = number("--classes", 16)
+    options.examplesPerEpisode = number("--episode", 96)
+    every = number("--every", 0)
+    isDeep = !arguments.contains("--shallow")
+    readsTasks = !arguments.contains("--isolated")
+    hasGlobal = !arguments.contains("--no-q")
+    hasTasks = !arguments.contains("--no-p")
+    isFresh = arguments.contains("--fresh")
+  }
+}
+
+/// The images of all tasks, frozen.
+struct PromptData {
+  struct Item {
+    let label: Int
+    let feature: [Float]
+    let tokens: FrozenTokens
+  }
+
+  let train: [Item]
+  let test: [Item]
+
+  init(_ plan: PromptPlan, seed: UInt64, backbone: VisionTransformer, pool: ComputePool) throws {
+    var generator = SeededGenerator(seed: seed)
+    let classes = try Self.files(plan.folder, shots: plan.shots, test: plan.test, tasks: plan.tasks, &generator)
+    func freeze(_ files: [(Int, URL)]) throws -> [Item] {
+      let found = Mutex([Item?](repeating: nil, count: files.count))
+      pool.forEach(files.count, priority: .background) { index in
+        guard let bytes = try? Data(contentsOf: files[index].1),
+          let image = try? ImageDecoder.decode(Array(bytes), limits: ImageLimits())
+        else { return }
+        let (feature, tokens) = backbone.freeze(backbone.preprocessing.crop(image), yield: {})
+        found.withLock { $0[index] = Item(label: files[index].0, feature: feature, tokens: tokens) }
+      }
+      let items = found.withLock { $0.compactMap { $0 } }
+      guard items.count == files.count else { throw BenchmarkError("some images cannot be read") }
+      return items
+    }
+    train = try freeze(classes.enumerated().flatMap { label, files in files.train.map { (label, $0) } })
+    test = try freeze(classes.enumerated().flatMap { label, files in files.test.map { (label, $0) } })
+  }
+
+  private static func files(
+    _ folder: URL, shots: Int, test: Int, tasks: Int, _ generator: inout SeededGenerator
+  ) throws -> [(train: [URL], test: [URL])] {
+    let manager = FileManager.default
+    func list(_ url: URL) throws -> [URL] {
+      try manager.contentsOfDirectory(at: url, includingPropertiesForKeys: nil).sorted { $0.path < $1.path }
+    }
+    let trained = folder.appending(path: "train")
+    if manager.fileExists(atPath: trained.path) {
+      return try list(trained).shuffled(using: &generator).prefix(tasks * 5).map { url in
+        (
+          Array(try list(url).shuffled(using: &generator).prefix(shots)),
+          Array(try list(folder.appending(path: "test").appending(path: url.lastPathComponent)).prefix(test))
+        )
+      }
+    }
+    let characters = try list(folder).flatMap { try list($0) }
+    return try characters.shuffled(using: &generator).prefix(tasks * 5).map { url in
+      let files = try list(url)
+      return (Array(files.prefix(min(15, shots))), Array(files.suffix(5)))
+    }
+  }
+}
+
+private final class PromptRun {
+  let plan: PromptPlan
+  let data: PromptData
+  let backbone: VisionTransformer
+  let back: TransposedBackbone
+  let pool: ComputePool
+  var generator: SeededGenerator
+  let seed: UInt64
+
+  init(
+    _ plan: PromptPlan, data: PromptData, seed: UInt64, backbone: VisionTransformer, back: TransposedBackbone,
+    pool: ComputePool
+  ) {
+    self.plan = plan
+    self.data = data
+    self.seed = seed
+    self.backbone = backbone
+    self.back = back
+    self.pool = pool
+    generator = SeededGenerator(seed: seed &+ 1000)
+  }
+
+  /// Accuracy by source, after every task.
+  func all() throws -> [String: [Double]] {
+    var results: [String: [Double]] = [:]
+    var tasks: [Float] = []
+    var global = start()
+    var count = 0
+    for task in 0..<plan.tasks {
+      let known = (task + 1) * 5
+      let train = data.train.filter { $0.label < known }
+      let features = Matrix(train.map(\.feature))
+      let earlier = plan.hasTasks && count > 0 ? rows(tasks, count: count, train) : []
+      if plan.isFresh { global = start() }
+      let new = start()
+      let layout = PromptLayout(
+        groups: (plan.hasTasks ? [.init(rows: plan.rows, readsTasks: false)] : [])
+          + (plan.hasGlobal ? [.init(rows: plan.rows, readsTasks: plan.readsTasks)] : []), isDeep: plan.isDeep)
+      var options = plan.options
+      options.seed = seed &* 100 &+ UInt64(task)
+      let training = PromptTraining(
+        backbone, back: back, layout: layout, start: (plan.hasTasks ? new : []) + (plan.hasGlobal ? global : []),
+        set: PromptTrainingSet(
+          features: features, labels: train.map(\.label), preferred: Set(known - 5..<known),
+          tokens: { (train[$0].tokens, earlier.isEmpty ? nil : earlier[$0]) }),
+        earlierRows: count * plan.rows, options: options, pool: pool)
+      var losses: [Double] = []
+      let clock = ContinuousClock.now
+      while !training.isDone {
+        if let report = training.step() { losses.append(report.loss) }
+        if plan.every > 0, training.state.step % plan.every == 0, !training.isDone, task == plan.tasks - 1 {
+          let (t, q) = split(training.state.parameters)
+          let line = try measure(tasks + t, count: count + (plan.hasTasks ? 1 : 0), q, known: known, train: train)
+          print("  step \(training.state.step): " + line.sorted { $0.key < $1.key }.map { "\($0.key) \(formatted($0.value, 4))" }.joined(separator: ", "))
+        }
+      }
+      let elapsed = (ContinuousClock.now - clock) / .seconds(1)
+      let (t, q) = split(training.state.parameters)
+      tasks += t
+      global = q
+      if plan.hasTasks { count += 1 }
+      let measured = try measure(tasks, count: count, global, known: known, train: train)
+      for (name, value) in measured { results[name, default: []].append(value) }
+      let loss = losses.isEmpty ? "-" : "\(formatted(losses[0], 3)) to \(formatted(losses.suffix(5).reduce(0, +) / Double(min(5, losses.count)), 3))"
+      FileHandle.standardError.write(
+        Data(
+          "task \(task + 1): loss \(loss), \(formatted(elapsed, 1)) s; \(measured.sorted { $0.key < $1.key }.map { "\($0.key) \(formatted($0.value, 4))" }.joined(separator: ", "))\n"
+            .utf8))
+    }
+    return results
+  }
+
+  private func start() -> [Float] {
+    PromptTraining.start(
+      rows: plan.rows, backbone: backbone, isDeep: plan.isDeep, noise: plan.options.startNoise, generator: &generator)
+  }
+
+  private func split(_ parameters: [Float]) -> (task: [Float], global: [Float]) {
+    guard plan.hasTasks else { return ([], parameters) }
+    let one = PromptLayout.parameterCount(
+      rows: plan.rows, width: backbone.description.width, blocks: backbone.description.blocks, isDeep: plan.isDeep)
+    return (Array(parameters.prefix(one)), Array(parameters.dropFirst(one)))
+  }
+
+  private func rows(_ tasks: [Float], count: Int, _ items: [PromptData.Item]) -> [FrozenTokens] {
+    let layout = PromptLayout(
+      groups: (0..<count).map { _ in .init(rows: plan.rows, readsTasks: false) }, isDeep: plan.isDeep)
+    let prompted = PromptedBackbone(backbone, layout: layout, parameters: tasks)
+    let half = (items.count + 1) / 2
+    let parts = [Array(items.prefix(half)), Array(items.dropFirst(half))]
+    let found = Mutex([[FrozenTokens]](repeating: [], count: 2))
+    pool.forEach(2, priority: .background) { index in
+      let rows = prompted.frozenRows(parts[index].map(\.tokens), yield: {})
+      found.withLock { $0[index] = rows }
+    }
+    return found.withLock { $0.flatMap { $0 } }
+  }
+
+  /// Test accuracy over the classes known so far, by source.
+  private func measure(
+    _ tasks: [Float], count: Int, _ global: [Float], known: Int, train: [PromptData.Item]
+  ) throws -> [String: Double] {
+    let test = data.test.filter { $0.label < known }
+    let layout = PromptLayout(
+      groups: (0..<count).map { _ in .init(rows: plan.rows, readsTasks: false) }
+        + (plan.hasGlobal ? [.init(rows: plan.rows, readsTasks: plan.readsTasks)] : []), isDeep: plan.isDeep)
+    let width = backbone.description.featureWidth
+    var trained = Matrix(train.map(\.feature))
+    var tested = Matrix(test.map(\.feature))
+    if !layout.groups.isEmpty {
+      let prompted = PromptedBackbone(backbone, layout: layout, parameters: tasks + global)
+      trained = joined(trained, features(prompted, train))
+      tested = joined(tested, features(prompted, test))
+    }
+    let backboneOnly = 0..<width
+    let taskColumns = width..<width * (1 + count)
+    let globalColumns = width * (1 + count)..<width * (2 + count)
+    var mixtures: [(String, [FeatureMixture.Part])] = [("cls", [.init(columns: backboneOnly, weight: 1)])]
+    if plan.hasGlobal {
+      mixtures.append(("z_Q", [.init(columns: globalColumns, weight: 1)]))
+      mixtures.append(
+        ("cls+z_Q", [.init(columns: backboneOnly, weight: 0.5), .init(columns: globalColumns, weight: 0.5)]))
+    }
+    if plan.hasTasks {
+      mixtures.append(("z_P", [.init(columns: taskColumns, weight: 1)]))
+      mixtures.append(
+        ("cls+z_P", [.init(columns: backboneOnly, weight: 0.5), .init(columns: taskColumns, weight: 0.5)]))
+      if plan.hasGlobal {
+        mixtures.append(
+          (
+            "cls+z_Q+z_P",
+            [
+              .init(columns: backboneOnly, weight: 1 / 3), .init(columns: taskColumns, weight: 1 / 3),
+              .init(columns: globalColumns, weight: 1 / 3),
+            ]
+          ))
+      }
+    }
+    var results: [String: Double] = [:]
+    for (name, parts) in mixtures {
+      let fitted = try ClosedForm.fit(
+        LabelledFeatures(
+          features: trained, labels: train.map(\.label), classCount: known, mixture: FeatureMixture(parts)),
+        options: ClosedFormOptions(method: .kernelRidge), pool: pool)
+      let scores = fitted.head.scores(tested)
+      let correct = test.indices.count { scores.columnOfLargest(inRow: $0) == test[$0].label }
+      results[name] = Double(correct) / Double(test.count)
+      if let left = fitted.leaveOneOutScores, plan.every < 0 {
+        let right = train.indices.count { left.columnOfLargest(inRow: $0) == train[$0].label }
+        results[name + " (left out)"] = Double(right) / Double(train.count)
+      }
+    }
+    return results
+  }
+
+  private func joined(_ one: Matrix<Float>, _ other: Matrix<Float>) -> Matrix<Float> {
+    Matrix((0..<one.rows).map { Array(one.row($0)) + Array(other.row($0)) })
+  }
+
+  private func features(_ prompted: PromptedBackbone, _ items: [PromptData.Item]) -> Matrix<Float> {
+    let found = Mutex([[Float]](repeating: [], count: items.count))
+    pool.forEach(items.count, priority: .background) { index in
+      let row = prompted.promptFeatures([items[index].tokens], yield: {}).storage
+      found.withLock { $0[index] = row }
+    }
+    return Matrix(found.withLock { $0 })
+  }
+}

@@ -1,0 +1,50 @@
+internal import Tensor
+
+/// What prompts are trained to do, on one episode's features z `[examples, width]` (not of length 1): a loss and its
+/// gradient.
+package enum PromptObjective: Sendable, Equatable {
+  /// Kernel ridge over a mixture of the backbone's kernel and that of z, every example scored by the fit without it:
+  /// cross-entropy of exp(T) times the leave-one-out scores (methods 1.2). `backboneShare` is the backbone's weight.
+  case leaveOneOutRidge(lambda: Float, backboneShare: Float)
+
+  struct Value {
+    let loss: Double
+    /// `[examples, width]`.
+    let gradient: Matrix<Float>
+    let logScaleGradient: Float
+    /// Of the episode's examples, those that the head without them answers right.
+    let correct: Int
+  }
+
+  /// - Parameters:
+  ///   - backboneKernel: the arc-cosine kernel of the backbone's features of the episode.
+  ///   - labels: in `0..<classes`.
+  func evaluate(
+    _ raw: Matrix<Float>, backboneKernel: Matrix<Float>, labels: [Int], classes: Int, logScale: Float
+  ) -> Value? {
+    switch self {
+    case .leaveOneOutRidge(let lambda, let share):
+      let (z, unit) = UnitLength.forward(raw)
+      let cosines = z.timesTransposed(z)
+      let kernel = ArcCosineKernel.forward(cosines).mapElements(with: backboneKernel) { own, backbone in
+        share * backbone + (1 - share) * own
+      }
+      var targets = Matrix<Float>(rows: labels.count, columns: classes, repeating: -1)
+      for (row, label) in labels.enumerated() { targets[row, label] = 1 }
+      guard let (scores, ridge) = LeaveOneOutRidge.forward(kernel: kernel, targets: targets, lambda: lambda) else {
+        return nil
+      }
+      let (loss, entropy) = CrossEntropy.forward(scores, labels: labels, logScale: logScale)
+      guard loss.isFinite else { return nil }
+      let (scoreGradient, logScaleGradient) = CrossEntropy.backward(saved: entropy)
+      let kernelGradient = LeaveOneOutRidge.backward(scoreGradient, saved: ridge)
+      // Both ends of a cosine move: dz = (dC + dC^T) z, and dC is symmetric.
+      let cosineGradient = ArcCosineKernel.backward(
+        kernelGradient.mapElements { 2 * (1 - share) * $0 }, cosines: cosines)
+      return Value(
+        loss: Double(loss), gradient: UnitLength.backward(cosineGradient.times(z), saved: unit),
+        logScaleGradient: logScaleGradient,
+        correct: labels.indices.count { scores.columnOfLargest(inRow: $0) == labels[$0] })
+    }
+  }
+}

@@ -1,0 +1,244 @@
+internal import Synchronization
+package import Tensor
+
+/// How prompts are trained.
+package struct PromptTrainingOptions: Sendable, Equatable {
+  package var steps = 40
+  package var learningRate = 1e-3
+  package var objective = PromptObjective.leaveOneOutRidge(lambda: 0.2, backboneShare: 0.5)
+  package var classesPerEpisode = 16
+  package var examplesPerEpisode = 96
+  /// Of the noise that rows start with, beside the class token's own start.
+  package var startNoise: Float = 0.02
+  package var seed: UInt64 = 1
+
+  package init() {}
+}
+
+/// The examples that prompts are trained on.
+package struct PromptTrainingSet: Sendable {
+  /// The backbone's features, `[examples, width]`, of length 1.
+  package let features: Matrix<Float>
+  package let labels: [Int]
+  /// Classes of the task that is being learned.
+  package let preferred: Set<Int>
+  /// The frozen tokens of an example, and the rows of earlier tasks; any thread.
+  package let tokens: @Sendable (Int) -> (frozen: FrozenTokens, earlier: FrozenTokens?)
+
+  package init(
+    features: Matrix<Float>, labels: [Int], preferred: Set<Int>,
+    tokens: @escaping @Sendable (Int) -> (frozen: FrozenTokens, earlier: FrozenTokens?)
+  ) {
+    self.features = features
+    self.labels = labels
+    self.preferred = preferred
+    self.tokens = tokens
+  }
+}
+
+/// Trains the prompts of a layout, all groups together, step by step.
+///
+/// Results depend on the seed, the examples and the instruction set alone, not on the number of threads: an episode is cut
+/// into chunks of a fixed size, and their gradients are added in order. One thread at a time.
+package final class PromptTraining {
+  /// What training is at between two steps: saved and restored whole, it goes on to the same bits.
+  package struct State: Sendable, Equatable {
+    package var step = 0
+    package var parameters: [Float]
+    package var moments: AdamW.State<Float>
+    /// T of every group, then its moments.
+    package var logScales: [Float]
+    package var scaleMoments: AdamW.State<Float>
+  }
+
+  package struct Report: Sendable {
+    package let step: Int
+    /// Mean over groups.
+    package let loss: Double
+    /// Of the examples in the episode, by each group.
+    package let correct: [Int]
+    package let examples: Int
+  }
+
+  package private(set) var state: State
+  private let backbone: VisionTransformer
+  private let back: TransposedBackbone
+  private let layout: PromptLayout
+  private let options: PromptTrainingOptions
+  private let set: PromptTrainingSet
+  private let sampler: EpisodeSampler
+  private let pool: ComputePool
+  private let chunks: [Chunk]
+
+  /// Images of a chunk.
+  private static let chunkSize = 24
+  private static let optimizer = AdamW(weightDecay: 0)
+
+  /// A pass that one worker at a time uses: the one that has the chunk's index.
+  private struct Chunk: @unchecked Sendable { let pass: PromptPass }
+
+  /// - Parameters:
+  ///   - earlierRows: how many rows `set.tokens` gives of earlier tasks at most.
+  package init(
+    _ backbone: VisionTransformer, back: TransposedBackbone, layout: PromptLayout, start: [Float],
+    set: PromptTrainingSet, earlierRows: Int, options: PromptTrainingOptions, pool: ComputePool
+  ) {
+    self.backbone = backbone
+    self.back = back
+    self.layout = layout
+    self.options = options
+    self.set = set
+    self.pool = pool
+    sampler = EpisodeSampler(
+      labels: set.labels, preferred: set.preferred, classes: options.classesPerEpisode,
+      size: options.examplesPerEpisode)
+    let count = max(1, options.examplesPerEpisode.dividedRoundingUp(by: Self.chunkSize) + 1)
+    chunks = (0..<count).map { _ in
+      Chunk(
+        pass: PromptPass(
+          backbone.parts, layout: layout, earlier: earlierRows, capacity: Self.chunkSize, back: back))
+    }
+    state = State(
+      parameters: start, moments: AdamW.State(count: start.count),
+      logScales: layout.groups.map { _ in 3 }, scaleMoments: AdamW.State(count: layout.groups.count))
+  }
+
+  /// Rows that start as the class token does, plus noise; offsets of zero.
+  package static func start(
+    rows: Int, backbone: VisionTransformer, isDeep: Bool, noise: Float, generator: inout SeededGenerator
+  ) -> [Float] {
+    let token = backbone.classTokenStart
+    let description = backbone.description
+    var values = [Float](
+      repeating: 0,
+      count: PromptLayout.parameterCount(
+        rows: rows, width: description.width, blocks: description.blocks, isDeep: isDeep))
+    for index in 0..<rows * description.width {
+      values[index] = token[index % description.width] + noise * Float(generator.nextGaussian())
+    }
+    return values
+  }
+
+  package var isUsable: Bool { sampler.isUsable }
+  package var isDone: Bool { state.step >= options.steps }
+
+  /// One step on one episode: two milliseconds at most between calls that let urgent work through. Blocks the caller.
+  /// Nil when the step had to be dropped, its loss not being a number.
+  package func step() -> Report? {
+    // The episode depends on the step and the seed alone, so that a restart needs no generator's state.
+    var generator = SeededGenerator(seed: options.seed &* 0x9E37_79B9 &+ UInt64(state.step))
+    let episode = sampler.draw(&generator)
+    let parts = stride(from: 0, to: episode.count, by: Self.chunkSize).map {
+      Array(episode[$0..<min(episode.count, $0 + Self.chunkSize)])
+    }
+    precondition(parts.count <= chunks.count, "an episode larger than was said")
+    let parameters = state.parameters
+    let tokens = parts.map { $0.map(set.tokens) }
+    let outputs = Mutex([Matrix<Float>?](repeating: nil, count: parts.count))
+    pool.forEach(parts.count, priority: .background) { [chunks, pool] index in
+      let pass = chunks[index].pass
+      let features = pass.forward(
+        parameters, frozen: tokens[index].map(\.frozen), earlier: tokens[index].compactMap(\.earlier)
+      ) { pool.yield() }
+      outputs.withLock { $0[index] = features }
+    }
+    let features = outputs.withLock { $0.compactMap { $0 } }
+    defer { state.step += 1 }
+    guard let value = evaluate(episode, features: features) else { return nil }
+
+    let gradients = Mutex([[Float]](repeating: [], count: parts.count))
+    let slices = value.gradients
+    pool.forEach(parts.count, priority: .background) { [chunks, pool, back] index in
+      let pass = chunks[index].pass
+      let gradient = pass.backward(
+        slices[index], back: back, frozen: tokens[index].map(\.frozen), earlier: tokens[index].compactMap(\.earlier)
+      ) { pool.yield() }
+      gradients.withLock { $0[index] = gradient }
+    }
+    var total = [Float](repeating: 0, count: parameters.count)
+    for gradient in gradients.withLock({ $0 }) {
+      total.withUnsafeMutableBufferPointer { total in
+        gradient.withUnsafeBufferPointer { gradient in
+          for index in total.indices { total[index] += gradient[index] }
+        }
+      }
+    }
+    guard GradientClipping.squaredNorm(total).isFinite else { return nil }
+    let rate = LearningRateSchedule.cosine(
+      peak: options.learningRate, floor: 0, warmUp: 0, total: options.steps
+    ).rate(at: state.step)
+    var next = state
+    Self.optimizer.update(&next.parameters, gradient: total, state: &next.moments, learningRate: rate)
+    Self.optimizer.update(&next.logScales, gradient: value.scales, state: &next.scaleMoments, learningRate: rate)
+    state = next
+    return Report(
+      step: state.step, loss: value.loss, correct: value.correct, examples: episode.count)
+  }
+
+  private struct EpisodeValue {
+    let loss: Double
+    let correct: [Int]
+    /// One a chunk, as the passes take them.
+    let gradients: [Matrix<Float>]
+    let scales: [Float]
+  }
+
+  /// The losses of all groups, added.
+  private func evaluate(_ episode: [Int], features: [Matrix<Float>]) -> EpisodeValue? {
+    let width = backbone.description.featureWidth
+    let groups = layout.groups.count
+    let all = features.flatMap(\.storage)
+    var labels: [Int] = []
+    var columns: [Int: Int] = [:]
+    for example in episode {
+      let label = set.labels[example]
+      let column = columns[label] ?? columns.count
+      columns[label] = column
+      labels.append(column)
+    }
+    let own = set.features.selectingRows(episode)
+    let backboneKernel = ArcCosineKernel.forward(own.timesTransposed(own))
+    var gradient = [Float](repeating: 0, count: all.count)
+    var loss = 0.0
+    var correct: [Int] = []
+    var scales: [Float] = []
+    for group in 0..<groups {
+      var raw = Matrix<Float>(rows: episode.count, columns: width)
+      for row in 0..<episode.count {
+        let start = (row * groups + group) * width
+        raw.storage.replaceSubrange(row * width..<(row + 1) * width, with: all[start..<start + width])
+      }
+      guard
+        let value = options.objective.evaluate(
+          raw, backboneKernel: backboneKernel, labels: labels, classes: columns.count,
+          logScale: state.logScales[group])
+      else { return nil }
+      loss += value.loss / Double(groups)
+      correct.append(value.correct)
+      scales.append(value.logScaleGradient)
+      for row in 0..<episode.count {
+        let start = (row * groups + group) * width
+        gradient.replaceSubrange(start..<start + width, with: value.gradient.row(row))
+      }
+    }
+    var slices: [Matrix<Float>] = []
+    var start = 0
+    for part in features {
+      slices.append(
+        Matrix(
+          rows: part.rows, columns: width, storage: Array(gradient[start..<start + part.storage.count])))
+      start += part.storage.count
+    }
+    return EpisodeValue(loss: loss, correct: correct, gradients: slices, scales: scales)
+  }
+
+  /// Goes on from what was saved; false when it is of another shape.
+  package func restore(_ saved: State) -> Bool {
+    guard saved.parameters.count == state.parameters.count, saved.logScales.count == state.logScales.count,
+      saved.moments.firstMoments.count == state.parameters.count,
+      saved.scaleMoments.firstMoments.count == state.logScales.count
+    else { return false }
+    state = saved
+    return true
+  }
+}
