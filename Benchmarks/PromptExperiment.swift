@@ -11,7 +11,11 @@ import Tensor
 /// `--resolution N`; what is trained: `--steps N`, `--rate X`, `--lambda X`, `--share X`, `--classes N`, `--episode N`, `--rows N`,
 /// `--shallow`, `--isolated` (Q does not read the task prompts), `--no-q`, `--no-p`, `--fresh` (Q starts anew in each task).
 func runPromptExperiment(arguments: [String], json: Bool) throws {
-  let plan = try PromptPlan(arguments)
+  // What follows each `--and` is another way to train on the same images; its flags go before the common ones.
+  let pieces = arguments.split(separator: "--and", omittingEmptySubsequences: false).map(Array.init)
+  let common = pieces[0]
+  let variants = pieces.count == 1 ? [[]] : Array(pieces.dropFirst())
+  let plan = try PromptPlan(common)
   let backbone = try BackboneMaterial(arguments: arguments).load(.int8, resolution: plan.resolution)
   let back = try backbone.transposed()
   let pool = ComputePool(workers: 2)
@@ -20,14 +24,19 @@ func runPromptExperiment(arguments: [String], json: Bool) throws {
   var totals: [String: [Double]] = [:]
   for seed in plan.seeds {
     let data = try PromptData(plan, seed: seed, backbone: backbone, pool: pool)
-    let run = PromptRun(plan, data: data, seed: seed, backbone: backbone, back: back, pool: pool)
-    let result = try run.all()
-    for (name, values) in result { totals[name, default: []].append(values.last ?? 0) }
-    for (name, values) in result.sorted(by: { $0.key < $1.key }) {
-      let text = values.map { formatted($0, 4) }.joined(separator: " ")
-      print("seed \(seed) \(name): \(text)")
-      lines.append(
-        "{\"seed\":\(seed),\"source\":\"\(name)\",\"after_each_task\":[\(values.map { "\($0)" }.joined(separator: ","))]}")
+    for variant in variants {
+      let run = PromptRun(
+        try PromptPlan(variant + common), data: data, seed: seed, backbone: backbone, back: back, pool: pool)
+      let prefix = variant.isEmpty ? "" : variant.joined(separator: " ") + ": "
+      let result = Dictionary(uniqueKeysWithValues: try run.all().map { (prefix + $0.key, $0.value) })
+      for (name, values) in result { totals[name, default: []].append(values.last ?? 0) }
+      for (name, values) in result.sorted(by: { $0.key < $1.key }) {
+        let text = values.map { formatted($0, 4) }.joined(separator: " ")
+        print("seed \(seed) \(name): \(text)")
+        lines.append(
+          "{\"seed\":\(seed),\"source\":\"\(name)\",\"after_each_task\":[\(values.map { "\($0)" }.joined(separator: ","))]}"
+        )
+      }
     }
   }
   for (name, values) in totals.sorted(by: { $0.key < $1.key }) {
@@ -51,6 +60,12 @@ struct PromptPlan {
   var hasTasks: Bool
   var isFresh: Bool
   var every: Int
+  var perTask: Int
+  var copies: Int
+
+  var globalGroups: [PromptLayout.Group] {
+    hasGlobal ? (0..<copies).map { _ in .init(rows: rows, readsTasks: readsTasks) } : []
+  }
 
   init(_ arguments: [String]) throws {
     func number<Value: LosslessStringConvertible>(_ flag: String, _ usual: Value) -> Value {
@@ -70,6 +85,8 @@ struct PromptPlan {
     options.classesPerEpisode = number("--classes", 16)
     options.examplesPerEpisode = number("--episode", 96)
     every = number("--every", 0)
+    perTask = number("--per-task", 5)
+    copies = number("--copies", 1)
     isDeep = !arguments.contains("--shallow")
     readsTasks = !arguments.contains("--isolated")
     hasGlobal = !arguments.contains("--no-q")
@@ -91,7 +108,8 @@ struct PromptData {
 
   init(_ plan: PromptPlan, seed: UInt64, backbone: VisionTransformer, pool: ComputePool) throws {
     var generator = SeededGenerator(seed: seed)
-    let classes = try Self.files(plan.folder, shots: plan.shots, test: plan.test, tasks: plan.tasks, &generator)
+    let classes = try Self.files(
+      plan.folder, shots: plan.shots, test: plan.test, tasks: plan.tasks, perTask: plan.perTask, &generator)
     func freeze(_ files: [(Int, URL)]) throws -> [Item] {
       let found = Mutex([Item?](repeating: nil, count: files.count))
       pool.forEach(files.count, priority: .background) { index in
@@ -110,7 +128,7 @@ struct PromptData {
   }
 
   private static func files(
-    _ folder: URL, shots: Int, test: Int, tasks: Int, _ generator: inout SeededGenerator
+    _ folder: URL, shots: Int, test: Int, tasks: Int, perTask: Int, _ generator: inout SeededGenerator
   ) throws -> [(train: [URL], test: [URL])] {
     let manager = FileManager.default
     func list(_ url: URL) throws -> [URL] {
@@ -118,7 +136,7 @@ struct PromptData {
     }
     let trained = folder.appending(path: "train")
     if manager.fileExists(atPath: trained.path) {
-      return try list(trained).shuffled(using: &generator).prefix(tasks * 5).map { url in
+      return try list(trained).shuffled(using: &generator).prefix(tasks * perTask).map { url in
         (
           Array(try list(url).shuffled(using: &generator).prefix(shots)),
           Array(try list(folder.appending(path: "test").appending(path: url.lastPathComponent)).prefix(test))
@@ -126,7 +144,7 @@ struct PromptData {
       }
     }
     let characters = try list(folder).flatMap { try list($0) }
-    return try characters.shuffled(using: &generator).prefix(tasks * 5).map { url in
+    return try characters.shuffled(using: &generator).prefix(tasks * perTask).map { url in
       let files = try list(url)
       return (Array(files.prefix(min(15, shots))), Array(files.suffix(5)))
     }
@@ -159,24 +177,24 @@ private final class PromptRun {
   func all() throws -> [String: [Double]] {
     var results: [String: [Double]] = [:]
     var tasks: [Float] = []
-    var global = start()
+    var global = starts()
     var count = 0
     for task in 0..<plan.tasks {
-      let known = (task + 1) * 5
+      let known = (task + 1) * plan.perTask
       let train = data.train.filter { $0.label < known }
       let features = Matrix(train.map(\.feature))
       let earlier = plan.hasTasks && count > 0 ? rows(tasks, count: count, train) : []
-      if plan.isFresh { global = start() }
+      if plan.isFresh { global = starts() }
       let new = start()
       let layout = PromptLayout(
         groups: (plan.hasTasks ? [.init(rows: plan.rows, readsTasks: false)] : [])
-          + (plan.hasGlobal ? [.init(rows: plan.rows, readsTasks: plan.readsTasks)] : []), isDeep: plan.isDeep)
+          + plan.globalGroups, isDeep: plan.isDeep)
       var options = plan.options
       options.seed = seed &* 100 &+ UInt64(task)
       let training = PromptTraining(
         backbone, back: back, layout: layout, start: (plan.hasTasks ? new : []) + (plan.hasGlobal ? global : []),
         set: PromptTrainingSet(
-          features: features, labels: train.map(\.label), preferred: Set(known - 5..<known),
+          features: features, labels: train.map(\.label), preferred: Set(known - plan.perTask..<known),
           tokens: { (train[$0].tokens, earlier.isEmpty ? nil : earlier[$0]) }),
         earlierRows: count * plan.rows, options: options, pool: pool)
       var losses: [Double] = []
@@ -186,7 +204,9 @@ private final class PromptRun {
         if plan.every > 0, training.state.step % plan.every == 0, !training.isDone, task == plan.tasks - 1 {
           let (t, q) = split(training.state.parameters)
           let line = try measure(tasks + t, count: count + (plan.hasTasks ? 1 : 0), q, known: known, train: train)
-          print("  step \(training.state.step): " + line.sorted { $0.key < $1.key }.map { "\($0.key) \(formatted($0.value, 4))" }.joined(separator: ", "))
+          print(
+            "  step \(training.state.step): "
+              + line.sorted { $0.key < $1.key }.map { "\($0.key) \(formatted($0.value, 4))" }.joined(separator: ", "))
         }
       }
       let elapsed = (ContinuousClock.now - clock) / .seconds(1)
@@ -196,7 +216,10 @@ private final class PromptRun {
       if plan.hasTasks { count += 1 }
       let measured = try measure(tasks, count: count, global, known: known, train: train)
       for (name, value) in measured { results[name, default: []].append(value) }
-      let loss = losses.isEmpty ? "-" : "\(formatted(losses[0], 3)) to \(formatted(losses.suffix(5).reduce(0, +) / Double(min(5, losses.count)), 3))"
+      let loss =
+        losses.isEmpty
+        ? "-"
+        : "\(formatted(losses[0], 3)) to \(formatted(losses.suffix(5).reduce(0, +) / Double(min(5, losses.count)), 3))"
       FileHandle.standardError.write(
         Data(
           "task \(task + 1): loss \(loss), \(formatted(elapsed, 1)) s; \(measured.sorted { $0.key < $1.key }.map { "\($0.key) \(formatted($0.value, 4))" }.joined(separator: ", "))\n"
@@ -209,6 +232,8 @@ private final class PromptRun {
     PromptTraining.start(
       rows: plan.rows, backbone: backbone, isDeep: plan.isDeep, noise: plan.options.startNoise, generator: &generator)
   }
+
+  private func starts() -> [Float] { (0..<plan.copies).flatMap { _ in start() } }
 
   private func split(_ parameters: [Float]) -> (task: [Float], global: [Float]) {
     guard plan.hasTasks else { return ([], parameters) }
@@ -238,7 +263,7 @@ private final class PromptRun {
     let test = data.test.filter { $0.label < known }
     let layout = PromptLayout(
       groups: (0..<count).map { _ in .init(rows: plan.rows, readsTasks: false) }
-        + (plan.hasGlobal ? [.init(rows: plan.rows, readsTasks: plan.readsTasks)] : []), isDeep: plan.isDeep)
+        + plan.globalGroups, isDeep: plan.isDeep)
     let width = backbone.description.featureWidth
     var trained = Matrix(train.map(\.feature))
     var tested = Matrix(test.map(\.feature))
@@ -249,7 +274,7 @@ private final class PromptRun {
     }
     let backboneOnly = 0..<width
     let taskColumns = width..<width * (1 + count)
-    let globalColumns = width * (1 + count)..<width * (2 + count)
+    let globalColumns = width * (1 + count)..<width * (1 + count + plan.copies)
     var mixtures: [(String, [FeatureMixture.Part])] = [("cls", [.init(columns: backboneOnly, weight: 1)])]
     if plan.hasGlobal {
       mixtures.append(("z_Q", [.init(columns: globalColumns, weight: 1)]))

@@ -107,11 +107,15 @@ package struct TaskRecord: Sendable, Equatable {
   package let createdAt: Int64
   /// When it last became ready, in milliseconds since 1970.
   package let readyAt: Int64?
+  /// JSON object: what training in the background came to; nil before.
+  package let refinement: String?
 
   package init(
     id: Int64, name: String, learner: String, state: TaskState, isServing: Bool, holdout: Double?, settings: String?,
-    extendExisting: Bool, error: String?, rejected: [RejectedItem], createdAt: Int64, readyAt: Int64?
+    extendExisting: Bool, error: String?, rejected: [RejectedItem], createdAt: Int64, readyAt: Int64?,
+    refinement: String? = nil
   ) {
+    self.refinement = refinement
     self.id = id
     self.name = name
     self.learner = learner
@@ -214,8 +218,14 @@ package struct TaskUpdate: Sendable {
   package let isServing: Bool?
   package let error: String?
   package let event: NewEvent?
+  /// nil leaves it as it is.
+  package let refinement: String?
 
-  package init(taskID: Int64, state: TaskState, isServing: Bool?, error: String? = nil, event: NewEvent? = nil) {
+  package init(
+    taskID: Int64, state: TaskState, isServing: Bool?, error: String? = nil, event: NewEvent? = nil,
+    refinement: String? = nil
+  ) {
+    self.refinement = refinement
     self.taskID = taskID
     self.state = state
     self.isServing = isServing

@@ -8,13 +8,14 @@ extension Store {
   /// `accepted` and gets no event.
   ///
   /// - Parameters:
+  ///   - refining: a task whose training in the background follows: a job of kind `refineKind` is enqueued for it.
   ///   - finishing: a running job that is done with it.
   ///   - alsoFinishing: other jobs that are done with it where they run.
   /// - Throws: `conflict(.jobEnded)` where the job `finishing` does not run any more;
   ///   `conflict(.removedMeanwhile)` where `version.removalCount` is out of date. Nothing changes then.
   package func publish(
-    _ version: NewVersion, taskUpdates: [TaskUpdate] = [], keepVersions: Int = 5, finishing jobID: Int64? = nil,
-    alsoFinishing jobIDs: [Int64] = []
+    _ version: NewVersion, taskUpdates: [TaskUpdate] = [], keepVersions: Int = 5,
+    refining: (taskID: Int64, kind: String)? = nil, finishing jobID: Int64? = nil, alsoFinishing jobIDs: [Int64] = []
   ) throws(StorageError) -> Int64 {
     let now = now
     return try write { connection throws(StorageError) in
@@ -24,13 +25,18 @@ extension Store {
       if let expected = version.removalCount, removalCount != expected { throw .conflict(.removedMeanwhile) }
       let id = try connection.insert(version, removalCount: removalCount, now: now)
       for update in taskUpdates {
-        if try connection.hasPendingJob(update.taskID) {
+        if try connection.hasPendingJob(update.taskID, besides: refining?.kind) {
           try connection.execute(
             "UPDATE tasks SET state = 'accepted', ready_at = NULL, serving = coalesce(?, serving) WHERE id = ?",
             [update.isServing.map(SQLValue.bool) ?? .null, .integer(update.taskID)])
         } else {
           _ = try connection.apply(update, now: now)
         }
+      }
+      if let refining, try connection.task(refining.taskID) != nil,
+        try !connection.hasJob(of: refining.taskID, kind: refining.kind)
+      {
+        _ = try connection.enqueueJob(kind: refining.kind, taskID: refining.taskID, now: now)
       }
       if let servingTasks = version.servingTasks {
         try connection.execute("UPDATE tasks SET serving = 0 WHERE serving <> 0")
@@ -62,6 +68,7 @@ extension Store {
     try write { connection throws(StorageError) in
       try connection.execute("UPDATE versions SET active = 0 WHERE active = 1")
       try connection.execute("DELETE FROM version_artifacts")
+      try connection.execute("DELETE FROM checkpoints")
       try connection.execute("DELETE FROM artifacts")
       try connection.execute("DELETE FROM features")
     }
@@ -136,8 +143,14 @@ extension Connection {
       """, [.integer(max(0, keepVersions))])
     try execute(
       """
+      DELETE FROM checkpoints WHERE NOT EXISTS (
+        SELECT 1 FROM jobs WHERE jobs.id = checkpoints.job_id AND state IN ('pending', 'running'))
+      """)
+    try execute(
+      """
       DELETE FROM artifacts
       WHERE NOT EXISTS (SELECT 1 FROM version_artifacts WHERE version_artifacts.sha256 = artifacts.sha256)
+        AND NOT EXISTS (SELECT 1 FROM checkpoints WHERE checkpoints.sha256 = artifacts.sha256)
       """)
   }
 }

@@ -84,7 +84,7 @@ extension Store {
 }
 
 private let taskColumns = """
-  id, name, learner, state, serving, holdout, settings, extend_existing, error, created_at, ready_at
+  id, name, learner, state, serving, holdout, settings, extend_existing, error, created_at, ready_at, refinement
   """
 
 extension Row {
@@ -97,7 +97,7 @@ extension Row {
     return TaskRecord(
       id: integer(0), name: text(1), learner: text(2), state: state, isServing: bool(4), holdout: optionalReal(5),
       settings: optionalText(6), extendExisting: bool(7), error: optionalText(8), rejected: rejected,
-      createdAt: integer(9), readyAt: optionalInteger(10))
+      createdAt: integer(9), readyAt: optionalInteger(10), refinement: optionalText(11))
   }
 }
 
@@ -139,10 +139,14 @@ extension Connection {
   /// Returns false where there is no such task.
   func apply(_ update: TaskUpdate, now: Int64) throws(StorageError) -> Bool {
     try execute(
-      "UPDATE tasks SET state = ?, serving = coalesce(?, serving), error = ?, ready_at = ? WHERE id = ?",
+      """
+      UPDATE tasks SET state = ?, serving = coalesce(?, serving), error = ?, ready_at = ?,
+        refinement = coalesce(?, refinement)
+      WHERE id = ?
+      """,
       [
         .text(update.state.rawValue), update.isServing.map(SQLValue.bool) ?? .null, .optional(update.error),
-        update.state == .ready ? .integer(now) : .null, .integer(update.taskID),
+        update.state == .ready ? .integer(now) : .null, .optional(update.refinement), .integer(update.taskID),
       ])
     guard changedRows == 1 else { return false }
     if let event = update.event { _ = try appendEvent(event, taskID: update.taskID, now: now) }

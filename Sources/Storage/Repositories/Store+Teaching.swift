@@ -83,9 +83,18 @@ extension Store {
 }
 
 extension Connection {
-  /// Whether a job waits to teach the task.
-  func hasPendingJob(_ taskID: Int64) throws(StorageError) -> Bool {
-    try scalar("SELECT EXISTS (SELECT 1 FROM jobs WHERE task_id = ? AND state = 'pending')", [.integer(taskID)]) == 1
+  /// Whether a job waits to teach the task; jobs of the kind `besides` do not count.
+  func hasPendingJob(_ taskID: Int64, besides kind: String? = nil) throws(StorageError) -> Bool {
+    try scalar(
+      "SELECT EXISTS (SELECT 1 FROM jobs WHERE task_id = ? AND state = 'pending' AND kind IS NOT ?)",
+      [.integer(taskID), .optional(kind)]) == 1
+  }
+
+  /// Whether a job of that kind waits or runs.
+  func hasJob(of taskID: Int64, kind: String) throws(StorageError) -> Bool {
+    try scalar(
+      "SELECT EXISTS (SELECT 1 FROM jobs WHERE task_id = ? AND kind = ? AND state IN ('pending', 'running'))",
+      [.integer(taskID), .text(kind)]) == 1
   }
 
   fileprivate func failTask(_ id: Int64, reason: String, event: NewEvent, now: Int64) throws(StorageError) {

@@ -12,7 +12,7 @@ package struct Migration: Sendable {
   }
 
   /// Every migration, in order.
-  package static let all = [teaching, versions, access, indexes]
+  package static let all = [teaching, versions, access, indexes, refining]
 }
 
 extension Connection {

@@ -59,9 +59,10 @@ final class PromptPass {
     guard let workspace = Workspace(size, precision: description.precision),
       let first = AlignedBuffer(layout.ranges.indices.flatMap { layout.firstRead($0) }),
       let end = AlignedBuffer(layout.ranges.flatMap { range in range.map { _ in Int32(range.upperBound) } }),
-      let readsEarlier = AlignedBuffer(layout.groups.flatMap { group in
-        [UInt8](repeating: group.readsTasks ? 1 : 0, count: group.rows)
-      })
+      let readsEarlier = AlignedBuffer(
+        layout.groups.flatMap { group in
+          [UInt8](repeating: group.readsTasks ? 1 : 0, count: group.rows)
+        })
     else { fatalError("no memory for prompts") }
     self.workspace = workspace
     self.first = first
@@ -99,7 +100,8 @@ final class PromptPass {
     begin(parameters, images: frozen.count)
     for block in 0..<description.blocks {
       advance(
-        block, parameters: parameters, frozen: frozen.map { $0.kernel(block) }, earlier: earlier.map { $0.kernel(block) },
+        block, parameters: parameters, frozen: frozen.map { $0.kernel(block) },
+        earlier: earlier.map { $0.kernel(block) },
         yield: yield)
     }
     return finish(yield: yield)
