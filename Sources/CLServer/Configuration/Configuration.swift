@@ -21,10 +21,25 @@ package struct Configuration: Sendable, Equatable {
   package var crossing = 4000
   package var randomFeatureCount = 3000
   package var seed: UInt64 = 1
+  package var learner = LearnerChoice.pop
   package var holdout = 0.2
   package var nearDuplicates = true
   /// 0: every version is kept.
   package var keepVersions = 50
+
+  // Prompts
+  package var promptSteps = 120
+  package var promptRate = 1e-3
+  package var promptRows = 1
+  package var promptDepth = PromptDepth.deep
+  package var promptLambda = 0.2
+  package var promptShare = 0.5
+  package var promptEpisode = 96
+  package var promptExemplars = 20
+  package var promptExamples = 6000
+  package var checkpointSeconds = 10.0
+  package var tokenMemoryBytes = 1 << 30
+  package var tokenFileBytes = 16 << 30
 
   // Logging
   package var logLevel = LogLevel.info
@@ -87,6 +102,17 @@ package enum InstructionSetChoice: String, Sendable, CaseIterable {
 /// The arithmetic of the backbone.
 package enum PrecisionChoice: String, Sendable, CaseIterable {
   case int8, float
+}
+
+/// How a task is learned where the request does not say.
+package enum LearnerChoice: String, Sendable, CaseIterable {
+  case pop
+  case closedForm = "closed-form"
+}
+
+/// Whether prompts have offsets before every block, or only a start.
+package enum PromptDepth: String, Sendable, CaseIterable {
+  case deep, shallow
 }
 
 /// The head to fit; `closed-form` goes from kernel ridge to random features at `crossing` examples.

@@ -54,6 +54,7 @@ package struct Setting: Sendable {
     case server = "Server"
     case computation = "Computation"
     case learning = "Learning"
+    case prompts = "Prompts"
     case logging = "Logging"
     case connections = "Connections"
     case requests = "Requests"

@@ -1,7 +1,7 @@
 /// The table: one line a setting. Parsing, validation, `--help`, the environment and `docs/configuration.md` all come from it.
 extension Setting {
   package static let all: [Setting] =
-    server + computation + learning + logging + connections + requests + queues
+    server + computation + learning + prompts + logging + connections + requests + queues
 
   private static let server = [
     Setting(
@@ -37,12 +37,38 @@ extension Setting {
     Setting(
       "seed", .learning, .natural, "Seed of the random features.",
       read: { .natural($0.seed) }, write: { if case .natural(let value) = $1 { $0.seed = value } }),
+    choice("learner", .learning, \.learner, "How a task is learned, where the request does not say."),
     number(
       "holdout", .learning, 0...0.9, \.holdout,
       "Share of a class's examples held out to measure accuracy, where the request does not say."),
     onOff(
       "near_duplicates", .learning, \.nearDuplicates, "Keep near-duplicate images on one side of the held-out split."),
     integer("keep_versions", .learning, 0...1_000_000, \.keepVersions, "Versions kept for rollback; 0 keeps all."),
+  ]
+
+  private static let prompts = [
+    integer("prompt_steps", .prompts, 1...100_000, \.promptSteps, "Steps of training for a task's prompts."),
+    number("prompt_rate", .prompts, 1e-6...1, \.promptRate, "Learning rate of prompts at the start of its cosine."),
+    integer("prompt_rows", .prompts, 1...64, \.promptRows, "Prompt rows of a task, and of the global group."),
+    choice("prompt_depth", .prompts, \.promptDepth, "With an offset before every block, or none."),
+    number("prompt_lambda", .prompts, 1e-4...100, \.promptLambda, "Ridge in the objective prompts are trained by."),
+    number(
+      "prompt_share", .prompts, 0...0.99, \.promptShare, "Weight of the backbone's own kernel in that objective."),
+    integer("prompt_episode", .prompts, 8...4096, \.promptEpisode, "Most examples in one step of training."),
+    integer(
+      "prompt_exemplars", .prompts, 2...100_000, \.promptExemplars,
+      "Examples of a class of an earlier task that prompts are trained on, chosen by herding."),
+    integer(
+      "prompt_examples", .prompts, 2...20_000, \.promptExamples,
+      "With more training examples than this in all, prompts are not trained."),
+    seconds(
+      "checkpoint_seconds", .prompts, 0.1...30, \.checkpointSeconds, "Time between checkpoints of training."),
+    bytes(
+      "token_memory_bytes", .prompts, 0, 1 << 40, \.tokenMemoryBytes,
+      "Memory for the frozen tokens of examples that prompts are trained on."),
+    bytes(
+      "token_file_bytes", .prompts, 0, 1 << 44, \.tokenFileBytes,
+      "Room in the state directory for those that memory does not hold; they are computed again where both are full."),
   ]
 
   private static let logging = [

@@ -25,6 +25,18 @@ extension Configuration {
     return options
   }
 
+  package var promptTrainerOptions: PromptTrainerOptions {
+    var training = PromptTrainingOptions()
+    training.steps = promptSteps
+    training.learningRate = promptRate
+    training.objective = .leaveOneOutRidge(lambda: Float(promptLambda), backboneShare: Float(promptShare))
+    training.examplesPerEpisode = promptEpisode
+    training.seed = seed
+    return PromptTrainerOptions(
+      training: training, rows: promptRows, isDeep: promptDepth == .deep, exemplars: promptExemplars,
+      largestSet: promptExamples, checkpointSeconds: checkpointSeconds)
+  }
+
   package var httpConfiguration: HTTPServerConfiguration {
     var http = HTTPServerConfiguration(address: listen)
     http.reactors = max(1, reactors)

@@ -59,12 +59,18 @@ private struct DaemonParts {
     let progress = ProgressBoard()
     events = EventHub(store: store)
     let embedder = Embedder(backbone: backbone, limits: configuration.imageLimits, pool: pool)
-    let features = FeatureStore(width: backbone.description.featureWidth)
+    let features = FeatureLibrary(width: backbone.description.featureWidth)
     learning = LearningService(
       store: store, embedder: embedder,
       builder: ModelBuilder(
         options: configuration.closedFormOptions, featuresKey: embedder.key, features: features, pool: pool),
-      features: features, serving: serving, progress: progress, events: events, pool: pool, logger: logger,
+      features: features,
+      trainer: PromptTrainer(
+        backbone: backbone, options: configuration.promptTrainerOptions,
+        tokens: TokenCache(
+          shape: backbone.frozenShape, memoryBytes: configuration.tokenMemoryBytes,
+          fileBytes: configuration.tokenFileBytes, directory: configuration.state), pool: pool),
+      serving: serving, progress: progress, events: events, pool: pool, logger: logger,
       metrics: LearningMetrics(registry), keepVersions: configuration.keepVersions)
     let prediction = PredictionService(
       embedder: embedder, serving: serving, pool: pool, capacity: configuration.predictQueue,
@@ -73,12 +79,14 @@ private struct DaemonParts {
       store: store, learning: learning, checker: ExampleChecker(embedder: embedder, pool: pool),
       splitter: HeldOutSplitter(
         store: store, findsNearDuplicates: configuration.nearDuplicates),
-      defaultHoldout: configuration.holdout, taskQueue: configuration.taskQueue, logger: logger)
+      defaultHoldout: configuration.holdout, defaultLearner: configuration.learner == .pop ? .pop : .closedForm,
+      taskQueue: configuration.taskQueue, logger: logger)
     readQueue = WorkQueue(name: "reads", threads: 2, capacity: 1024)
     writeQueue = WorkQueue(name: "writes", threads: 1, capacity: 1024)
     teachQueue = WorkQueue(name: "teach", threads: 1, capacity: max(1, configuration.taskQueue))
 
-    ServiceMetrics.register(in: registry, serving: serving, prediction: prediction, features: features, store: store)
+    ServiceMetrics.register(in: registry, serving: serving, prediction: prediction,
+      features: features[embedder.key], store: store)
     let api = API(
       configuration: configuration, store: store, teaching: teaching, learning: learning, prediction: prediction,
       serving: serving, progress: progress, events: events, embedder: embedder, metrics: registry, pool: pool,

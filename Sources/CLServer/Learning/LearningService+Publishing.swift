@@ -26,13 +26,15 @@ extension LearningService {
     let start = ContinuousClock.now
     let snapshot = try storing { () throws(StorageError) in try store.trainingSnapshot() }
     var included = included(snapshot, adding: addition)
-    _ = try embed(features.missing(included.sorted()))
-    included.subtract(features.missing(included.sorted()))
+    // Prompts that saw what is no longer known go, until they are trained anew.
+    let sources = sources(known: Set(snapshot.examples.map(\.id)))
+    _ = try embed(features.missing(included.sorted(), keys: sources.keys), sources)
+    included.subtract(features.missing(included.sorted(), keys: sources.keys))
 
     let set = TrainingSet(classes: snapshot.classes, examples: snapshot.examples, included: included)
     let outcome: ModelBuilder.Outcome
     do throws(LearnerError) {
-      outcome = try builder.build(set)
+      outcome = try builder.build(set, sources: sources)
     } catch {
       throw .unusable("\(error)")
     }
@@ -47,10 +49,32 @@ extension LearningService {
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       metrics.fitSeconds.observe(seconds)
       let version = version(built, set, snapshot, adding: addition, checked: !evenIfStale)
-      guard let id = try insert(version, adding: addition, finishing: jobs) else { return false }
+      let lacks = sources.bank.groups.count < self.sources.bank.groups.count
+      guard let id = try insert(version, snapshot, adding: addition, trainingAnew: lacks, finishing: jobs) else {
+        return false
+      }
       serve(built, as: id, seconds: seconds)
       return true
     }
+  }
+
+  /// What the active version reads; before the first, the backbone alone.
+  var sources: ModelSources {
+    serving.latest?.sources
+      ?? ModelSources(
+        bank: PromptBank(isDeep: trainer.options.isDeep), shadow: PromptBank(isDeep: trainer.options.isDeep),
+        mixture: .backboneOnly, backbone: embedder.backbone, backboneKey: embedder.key)
+  }
+
+  /// The same without the prompts that were trained on examples which are not `known`; the backbone alone as soon as one
+  /// of them goes.
+  private func sources(known: Set<Int64>) -> ModelSources {
+    let current = sources
+    let (bank, shadow) = (current.bank.keeping(known), current.shadow.keeping(known))
+    if bank == current.bank, shadow == current.shadow { return current }
+    return ModelSources(
+      bank: bank, shadow: shadow, mixture: bank == current.bank ? current.mixture : .backboneOnly,
+      backbone: embedder.backbone, backboneKey: embedder.key)
   }
 
   /// The examples to learn from: those that serve, and those of the task that is added. Examples that were sent to a
@@ -78,14 +102,21 @@ extension LearningService {
 
   /// Stores the version; nil when something was removed meanwhile.
   private func insert(
-    _ version: NewVersion, adding addition: Addition?, finishing jobs: [Int64]
+    _ version: NewVersion, _ snapshot: TrainingSnapshot, adding addition: Addition?, trainingAnew: Bool,
+    finishing jobs: [Int64]
   ) throws(LearningFailure) -> Int64? {
-    let event = NewEvent(kind: "ready", data: "{}")
-    let updates = addition.map { [TaskUpdate(taskID: $0.taskID, state: .ready, isServing: true, event: event)] }
+    let trained = snapshot.tasks.filter { $0.learner == TeachingRequest.Learner.pop.rawValue }
+    let added = trained.first { $0.id == addition?.taskID }
+    // After a removal the newest task's prompts, and with them the global ones, are trained once more.
+    let refined = added ?? (trainingAnew ? trained.last { version.servingTasks?.contains($0.id) == true } : nil)
+    let event = NewEvent(kind: added == nil ? "ready" : "live", data: "{}")
+    let updates = addition.map {
+      [TaskUpdate(taskID: $0.taskID, state: added == nil ? .ready : .training, isServing: true, event: event)]
+    }
     do throws(StorageError) {
       return try store.publish(
         version, taskUpdates: updates ?? [], keepVersions: keepVersions == 0 ? .max : keepVersions,
-        finishing: jobs.last, alsoFinishing: Array(jobs.dropLast()))
+        refining: refined.map { ($0.id, JobKind.refine) }, finishing: jobs.last, alsoFinishing: Array(jobs.dropLast()))
     } catch {
       switch error {
       case .conflict(.removedMeanwhile): return nil
@@ -95,15 +126,16 @@ extension LearningService {
     }
   }
 
-  private func serve(_ built: ModelBuilder.Built, as version: Int64, seconds: Double) {
+  func serve(_ built: ModelBuilder.Built, as version: Int64, seconds: Double) {
     serving.serve(
       ServingModel(
-        version: version, classes: built.classes, head: built.head, temperature: built.temperature,
-        examples: built.examples))
+        version: version, classes: built.classes, head: built.head, sources: built.sources,
+        temperature: built.temperature, examples: built.examples))
     logger.info(
       "a version serves",
       [
         LogField("version", .integer(Int(version))), LogField("head", .text(built.manifest.head)),
+        LogField("sources", .text(built.sources.mixture.name)),
         LogField("classes", .integer(built.classes.count)),
         LogField("examples", .integer(built.manifest.trainingExamples)), LogField("seconds", .number(seconds)),
       ])
@@ -128,17 +160,23 @@ extension LearningService {
 
   /// False where a new version has to be made.
   private func restoreDerived() throws(StorageError) -> Bool {
-    let stored = try store.features(backboneKey: embedder.key)
-    features.insert(
-      stored.exampleIDs.enumerated().map { index, id in
-        (id, Array(stored.values[index * stored.width..<(index + 1) * stored.width]))
-      })
+    try load(embedder.key)
     guard let version = try store.activeVersion() else { return true }
     guard let manifest = VersionManifest(json: version.record.manifest), manifest.features == embedder.key,
       manifest.setting == ModelBuilder.setting(builder.options), let model = try restored(version, manifest)
     else { return false }
+    for key in model.sources.allKeys.dropFirst() { try load(key) }
     serving.serve(model)
     return true
+  }
+
+  /// Takes the stored features of a key into memory.
+  private func load(_ key: String) throws(StorageError) {
+    let stored = try store.features(backboneKey: key)
+    features[key].insert(
+      stored.exampleIDs.enumerated().map { index, id in
+        (id, Array(stored.values[index * stored.width..<(index + 1) * stored.width]))
+      })
   }
 
   private func restored(_ version: LoadedVersion, _ manifest: VersionManifest) throws(StorageError) -> ServingModel? {
@@ -147,10 +185,21 @@ extension LearningService {
       head.classCount == manifest.classes.count,
       let examples = bytes(VersionManifest.ArtifactKind.examples).flatMap({ VersionManifest.decodeExamples($0) })
     else { return nil }
+    func bank(_ kind: String) -> PromptBank? {
+      guard let bytes = bytes(kind) else { return PromptBank(isDeep: trainer.options.isDeep) }
+      return (try? PromptBank(bytes)).flatMap { $0.fits(embedder.backbone.description) ? $0 : nil }
+    }
+    guard let prompts = bank(VersionManifest.ArtifactKind.prompts),
+      let shadow = bank(VersionManifest.ArtifactKind.shadow)
+    else { return nil }
+    let sources = ModelSources(
+      bank: prompts, shadow: shadow, mixture: manifest.mixture, backbone: embedder.backbone, backboneKey: embedder.key)
+    let parts = sources.kernels.parts
+    guard head.featureWidth == parts.map(\.columns.upperBound).max() else { return nil }
     let names = Dictionary(uniqueKeysWithValues: try store.classes().map { ($0.id, $0.name) })
     let classes = manifest.classes.map { ServingClass(id: $0, name: names[$0] ?? "") }
     return ServingModel(
-      version: version.record.id, classes: classes, head: head, temperature: manifest.temperature,
-      removed: Set(manifest.classes.filter { names[$0] == nil }), examples: examples)
+      version: version.record.id, classes: classes, head: head, sources: sources,
+      temperature: manifest.temperature, removed: Set(manifest.classes.filter { names[$0] == nil }), examples: examples)
   }
 }

@@ -11,13 +11,14 @@ extension LearningService {
     guard
       try storing({ () throws(StorageError) in try store.startTeaching(job: job, taskID: taskID, event: event) })
     else { return }
-    let missing = features.missing(examples.map(\.id))
+    let sources = sources
+    let missing = features.missing(examples.map(\.id), keys: sources.keys)
     progress.begin(taskID, phase: "embedding", done: examples.count - missing.count, total: examples.count)
     defer { progress.end(taskID) }
     events.notify(taskID)
 
     var done = examples.count - missing.count
-    let goesOn = try embed(missing) { count throws(LearningFailure) in
+    let goesOn = try embed(missing, sources) { count throws(LearningFailure) in
       done += count
       progress.advance(taskID, to: done)
       if let now = progress[taskID] { events.progress(taskID, now) }
@@ -33,7 +34,7 @@ extension LearningService {
   /// Embeds examples in batches as background work. After each batch `step` hears how many it was and says whether to
   /// go on. Returns whether it went to the end. An example that cannot be read any more is left without features.
   func embed(
-    _ ids: [Int64], step: (Int) throws(LearningFailure) -> Bool = { _ in true }
+    _ ids: [Int64], _ sources: ModelSources, step: (Int) throws(LearningFailure) -> Bool = { _ in true }
   ) throws(LearningFailure) -> Bool {
     let batchSize = 8 * pool.workers
     var rest = ids[...]
@@ -48,24 +49,30 @@ extension LearningService {
           inputs.append((id, bytes))
         }
       }
-      let rows = vectors(inputs)
-      try storing { () throws(StorageError) in try store.storeFeatures(rows, backboneKey: embedder.key) }
-      features.insert(rows)
+      let rows = vectors(inputs, sources)
+      for (position, key) in sources.embeddedKeys.enumerated() {
+        let column = rows.map { (exampleID: $0.exampleID, vector: $0.vectors[position]) }
+        try storing { () throws(StorageError) in try store.storeFeatures(column, backboneKey: key) }
+        features[key].insert(column)
+      }
       metrics.embedded.increment(by: rows.count)
       if try !step(batch.count) { return false }
     }
     return true
   }
 
-  private func vectors(_ inputs: [(id: Int64, bytes: [UInt8])]) -> [(exampleID: Int64, vector: [Float])] {
-    let rows = WaitableLock<[Int: [Float]]>([:])
+  /// One vector a key of `sources.embeddedKeys`.
+  private func vectors(
+    _ inputs: [(id: Int64, bytes: [UInt8])], _ sources: ModelSources
+  ) -> [(exampleID: Int64, vectors: [[Float]])] {
+    let rows = WaitableLock<[Int: [[Float]]]>([:])
     let (embedder, logger, pool) = (embedder, logger, pool)
     pool.forEach(inputs.count, priority: .background) { index in
       do throws(ImageError) {
         let image = try embedder.prepare(inputs[index].bytes)
         pool.yield()
-        let vector = embedder.embed([image]).storage
-        rows.withLock { $0[index] = vector }
+        let vectors = sources.embed(image, embedder: embedder) { pool.yield() }
+        rows.withLock { $0[index] = vectors }
       } catch {
         // It was readable when it was accepted: a limit is stricter now, or the file is damaged.
         logger.error(

@@ -14,6 +14,8 @@ package final class LearningService: Sendable {
     package static let teach = "teach"
     /// Make a version of what is left after a removal, or with other settings.
     package static let rebuild = "rebuild"
+    /// Train a task's prompts, while its classes answer already.
+    package static let refine = "refine"
   }
 
   private struct Signals {
@@ -25,7 +27,8 @@ package final class LearningService: Sendable {
   let store: Store
   let embedder: Embedder
   let builder: ModelBuilder
-  let features: FeatureStore
+  let features: FeatureLibrary
+  let trainer: PromptTrainer
   let serving: ServingState
   let progress: ProgressBoard
   let events: EventHub
@@ -36,14 +39,15 @@ package final class LearningService: Sendable {
   private let signals = WaitableLock(Signals())
 
   package init(
-    store: Store, embedder: Embedder, builder: ModelBuilder, features: FeatureStore, serving: ServingState,
-    progress: ProgressBoard, events: EventHub, pool: ComputePool, logger: Logger, metrics: LearningMetrics,
+    store: Store, embedder: Embedder, builder: ModelBuilder, features: FeatureLibrary, trainer: PromptTrainer,
+    serving: ServingState, progress: ProgressBoard, events: EventHub, pool: ComputePool, logger: Logger, metrics: LearningMetrics,
     keepVersions: Int
   ) {
     self.store = store
     self.embedder = embedder
     self.builder = builder
     self.features = features
+    self.trainer = trainer
     self.serving = serving
     self.progress = progress
     self.events = events
@@ -98,13 +102,26 @@ package final class LearningService: Sendable {
     }
   }
 
-  /// Runs a waiting job, removals first; false when there is none.
+  /// Runs a waiting job, removals first and training last; false when there is none.
   private func runNextJob() throws(LearningFailure) -> Bool {
     let jobs = try storing { () throws(StorageError) in try store.pendingJobs() }
+    if try runQuickJobs(among: jobs) { return true }
+    guard let job = jobs.first(where: { $0.kind == JobKind.refine }), let taskID = job.taskID else { return false }
+    return try run(job, of: taskID) { () throws(LearningFailure) in try refine(taskID, job: job.id) }
+  }
+
+  /// Runs the waiting rebuilds, or the next task to teach: what people wait for, and what training makes way for.
+  func runQuickJobs(among jobs: [JobRecord]) throws(LearningFailure) -> Bool {
     if try runRebuilds(among: jobs) { return true }
     guard let job = jobs.first(where: { $0.kind == JobKind.teach }), let taskID = job.taskID else { return false }
+    return try run(job, of: taskID) { () throws(LearningFailure) in try teach(taskID, job: job.id) }
+  }
+
+  private func run(
+    _ job: JobRecord, of taskID: Int64, _ body: () throws(LearningFailure) -> Void
+  ) throws(LearningFailure) -> Bool {
     do throws(LearningFailure) {
-      try teach(taskID, job: job.id)
+      try body()
     } catch {
       switch error {
       case .cancelled: break

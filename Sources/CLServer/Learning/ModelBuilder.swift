@@ -11,6 +11,7 @@ package struct ModelBuilder: Sendable {
     package let evaluation: Evaluation
     package let classes: [ServingClass]
     package let head: any Head
+    package let sources: ModelSources
     package let temperature: Float
     package let examples: Set<Int64>
   }
@@ -25,20 +26,22 @@ package struct ModelBuilder: Sendable {
 
   package let options: ClosedFormOptions
   package let featuresKey: String
-  private let features: FeatureStore
+  private let features: FeatureLibrary
   private let pool: ComputePool
 
-  package init(options: ClosedFormOptions, featuresKey: String, features: FeatureStore, pool: ComputePool) {
+  package init(options: ClosedFormOptions, featuresKey: String, features: FeatureLibrary, pool: ComputePool) {
     self.options = options
     self.featuresKey = featuresKey
     self.features = features
     self.pool = pool
   }
 
-  /// Fits and measures; takes seconds for thousands of examples, as background work of the pool.
-  package func build(_ set: TrainingSet) throws(LearnerError) -> Outcome {
+  /// Fits and measures; takes seconds for thousands of examples, as background work of the pool. The features of all
+  /// examples are in the library.
+  package func build(_ set: TrainingSet, sources: ModelSources) throws(LearnerError) -> Outcome {
     guard !set.training.isEmpty else { return .nothingToLearn }
-    guard let rows = features.matrix(set.training.map(\.id)), let heldOut = features.matrix(set.heldOut.map(\.id))
+    guard let rows = features.matrix(set.training.map(\.id), keys: sources.keys),
+      let heldOut = features.matrix(set.heldOut.map(\.id), keys: sources.keys)
     else { return .stale }
     let largest = ClosedFormOptions.largestDualForm
     guard options.method != .kernelRidge || set.training.count <= largest else {
@@ -48,22 +51,31 @@ package struct ModelBuilder: Sendable {
     let columns = Dictionary(uniqueKeysWithValues: set.classes.enumerated().map { ($1.id, $0) })
     let data = LabelledFeatures(
       features: rows, labels: set.training.compactMap { columns[$0.classID] }, groups: set.groups,
-      classCount: set.classes.count)
+      classCount: set.classes.count, mixture: sources.mixture.usesPrompts ? sources.kernels : nil)
+    var options = options
+    if sources.mixture.usesPrompts { options.method = .kernelRidge }
     let fitted = try ClosedForm.fit(data, options: options, pool: pool)
     let examples = Set((set.training + set.heldOut).map(\.id))
     let manifest = VersionManifest(
-      features: featuresKey, setting: Self.setting(options), head: fitted.method.rawValue, lambda: fitted.lambda,
+      features: featuresKey, setting: Self.setting(self.options), head: fitted.method.rawValue, lambda: fitted.lambda,
       temperature: fitted.temperature, classes: set.classes.map(\.id), trainingExamples: set.training.count,
-      heldOutExamples: set.heldOut.count)
+      heldOutExamples: set.heldOut.count, mixture: sources.mixture)
+    var prompts: [Artifact] = []
+    if !sources.bank.isEmpty {
+      prompts.append(Artifact(kind: VersionManifest.ArtifactKind.prompts, bytes: sources.bank.encoded()))
+    }
+    if !sources.shadow.isEmpty {
+      prompts.append(Artifact(kind: VersionManifest.ArtifactKind.shadow, bytes: sources.shadow.encoded()))
+    }
     let built = Built(
       manifest: manifest,
       artifacts: [
         Artifact(kind: VersionManifest.ArtifactKind.head, bytes: fitted.head.encoded()),
         Artifact(kind: VersionManifest.ArtifactKind.examples, bytes: VersionManifest.encode(examples: examples)),
-      ],
+      ] + prompts,
       evaluation: Evaluation(set, fitted: fitted, heldOutFeatures: heldOut),
       classes: set.classes.map { ServingClass(id: $0.id, name: $0.name) }, head: fitted.head,
-      temperature: fitted.temperature, examples: examples)
+      sources: sources, temperature: fitted.temperature, examples: examples)
     return .built(built)
   }
 

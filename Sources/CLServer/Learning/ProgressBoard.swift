@@ -6,6 +6,9 @@ package struct TaskProgress: Sendable, Equatable {
   package var done: Int
   package var total: Int
   package var secondsLeft: Double?
+  /// While prompts are trained: the last step's loss, and images a second.
+  package var loss: Double?
+  package var imagesPerSecond: Double?
 }
 
 /// The progress of the tasks that are worked on, for whoever asks.
@@ -39,6 +42,14 @@ package final class ProgressBoard: Sendable {
         entry.progress.secondsLeft = seconds / Double(worked) * Double(entry.progress.total - done)
       }
       entries[taskID] = entry
+    }
+  }
+
+  /// What the last step of training was like.
+  package func report(_ taskID: Int64, loss: Double, imagesPerSecond: Double) {
+    entries.withLock { entries in
+      entries[taskID]?.progress.loss = loss
+      entries[taskID]?.progress.imagesPerSecond = imagesPerSecond
     }
   }
 

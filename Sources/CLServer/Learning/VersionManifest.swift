@@ -1,3 +1,4 @@
+package import CLModels
 import FoundationEssentials
 
 /// What a stored version says about itself; its tensors are artifacts.
@@ -8,6 +9,10 @@ package struct VersionManifest: Codable, Sendable, Equatable {
     package static let head = "head"
     /// The ids of its examples, 8 bytes each, little-endian.
     package static let examples = "examples"
+    /// The prompts (`PromptBank`).
+    package static let prompts = "prompts"
+    /// Prompts that were trained on three quarters of the examples, to choose on the rest (`CrossFitting`).
+    package static let shadow = "shadow-prompts"
   }
 
   /// `Embedder.key` of the features it was made from.
@@ -22,17 +27,25 @@ package struct VersionManifest: Codable, Sendable, Equatable {
   package var classes: [Int64]
   package var trainingExamples: Int
   package var heldOutExamples: Int
+  /// The weights of the sources that the head reads; absent where it is the backbone alone.
+  private var sources: [Float]?
+
+  package var mixture: SourceMixture {
+    guard let sources, sources.count == 3 else { return .backboneOnly }
+    return SourceMixture(backbone: sources[0], tasks: sources[1], global: sources[2])
+  }
 
   private enum CodingKeys: String, CodingKey {
-    case features, setting, head, lambda, temperature, classes
+    case features, setting, head, lambda, temperature, classes, sources
     case trainingExamples = "training_examples"
     case heldOutExamples = "held_out_examples"
   }
 
   package init(
     features: String, setting: String, head: String, lambda: Double?, temperature: Float, classes: [Int64],
-    trainingExamples: Int, heldOutExamples: Int
+    trainingExamples: Int, heldOutExamples: Int, mixture: SourceMixture = .backboneOnly
   ) {
+    sources = mixture.usesPrompts ? [mixture.backbone, mixture.tasks, mixture.global] : nil
     self.features = features
     self.setting = setting
     self.head = head

@@ -130,11 +130,11 @@ package final class PredictionService: Sendable {
         }
       }
     }
-    if images.isEmpty { return }
-    let features = embedder.embed(images)
-    for (row, input) in readable.enumerated() {
-      let one = Matrix(rows: 1, columns: features.columns, storage: Array(features.row(row)))
-      answer(input, .ranked(input.request.model.rank(one, top: input.request.top)[0]))
+    for (image, input) in zip(images, readable) {
+      // Urgent work lets nothing else through.
+      let model = input.request.model
+      let row = model.sources.headRow(model.sources.embed(image, embedder: embedder, yield: {}))
+      answer(input, .ranked(model.rank(row, top: input.request.top)[0]))
     }
   }
 

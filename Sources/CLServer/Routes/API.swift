@@ -105,7 +105,7 @@ package struct API: Sendable {
   /// Takes what was removed out of the answers at once; the learner then makes the version that never saw it.
   private func unlearn(_ removed: Removed) {
     serving.remove(classes: removed.classIDs, examples: removed.exampleIDs)
-    learning.features.remove(removed.exampleIDs)
+    learning.forget(removed.exampleIDs)
     learning.wake()
     for id in removed.taskIDs { events.notify(id) }
   }

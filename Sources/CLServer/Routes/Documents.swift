@@ -12,6 +12,7 @@ extension JSON {
       "state": .string(task.state.rawValue), "serving": .boolean(task.isServing),
       "classes": .array(classes.map(taskClass)), "progress": progress.map(JSON.progress) ?? .null,
       "rejected": .rejected(task.rejected), "candidates": .array(candidates), "accuracy": accuracy,
+      "refinement": task.refinement.flatMap { JSON.parse(Array($0.utf8)) } ?? .null,
       "error": .optional(task.error), "holdout": .optional(task.holdout), "created_at": .time(task.createdAt),
       "ready_at": task.readyAt.map(JSON.time) ?? .null,
     ])
@@ -25,9 +26,13 @@ extension JSON {
   }
 
   package static func progress(_ progress: TaskProgress) -> JSON {
-    .object([
+    func rounded(_ number: Double?, _ digits: Double) -> JSON {
+      number.map { .number(($0 * digits).rounded() / digits) } ?? .null
+    }
+    return .object([
       "phase": .string(progress.phase), "done": .integer(progress.done), "total": .integer(progress.total),
-      "seconds_left": progress.secondsLeft.map { .number(($0 * 10).rounded() / 10) } ?? .null,
+      "seconds_left": rounded(progress.secondsLeft, 10), "loss": rounded(progress.loss, 10_000),
+      "images_per_second": rounded(progress.imagesPerSecond, 10),
     ])
   }
 

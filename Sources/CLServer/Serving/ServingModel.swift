@@ -24,6 +24,8 @@ package struct ServingModel: Sendable {
   /// By column of the head.
   package let classes: [ServingClass]
   package let head: any Head
+  /// What the head reads.
+  package let sources: ModelSources
   package let temperature: Float
   /// Classes that were removed since the version was made: they no longer answer, though their column is still there.
   package let removed: Set<Int64>
@@ -31,12 +33,13 @@ package struct ServingModel: Sendable {
   package let examples: Set<Int64>
 
   package init(
-    version: Int64, classes: [ServingClass], head: any Head, temperature: Float, removed: Set<Int64> = [],
-    examples: Set<Int64>
+    version: Int64, classes: [ServingClass], head: any Head, sources: ModelSources, temperature: Float,
+    removed: Set<Int64> = [], examples: Set<Int64>
   ) {
     self.version = version
     self.classes = classes
     self.head = head
+    self.sources = sources
     self.temperature = temperature
     self.removed = removed
     self.examples = examples
@@ -72,13 +75,14 @@ package struct ServingModel: Sendable {
     var classes = classes
     for index in classes.indices where classes[index].id == id { classes[index].name = name }
     return ServingModel(
-      version: version, classes: classes, head: head, temperature: temperature, removed: removed, examples: examples)
+      version: version, classes: classes, head: head, sources: sources, temperature: temperature, removed: removed,
+      examples: examples)
   }
 
   /// The same version with classes that no longer answer and examples that are no longer its own.
   package func removing(classes gone: [Int64], examples goneExamples: [Int64]) -> ServingModel {
     ServingModel(
-      version: version, classes: classes, head: head, temperature: temperature, removed: removed.union(gone),
-      examples: examples.subtracting(goneExamples))
+      version: version, classes: classes, head: head, sources: sources, temperature: temperature,
+      removed: removed.union(gone), examples: examples.subtracting(goneExamples))
   }
 }

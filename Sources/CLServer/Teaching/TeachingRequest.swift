@@ -5,10 +5,16 @@ import Storage
 package struct TeachingRequest: Sendable {
   package var intake: Intake
   package var name: String?
-  package var learner: String?
+  package var learner: Learner?
   /// Share of each class to hold out; nil for the setting.
   package var holdout: Double?
   package var extend: Bool
+
+  /// How a task is learned: `pop` goes live by the closed form too, then trains prompts in the background.
+  package enum Learner: String, Sendable, CaseIterable {
+    case pop
+    case closedForm = "closed-form"
+  }
 
   /// What a body may be.
   package static let mediaTypes = "application/x-tar, application/zip, multipart/form-data or application/json"
@@ -17,7 +23,6 @@ package struct TeachingRequest: Sendable {
   package init(_ request: HTTPRequest, limits: IntakeLimits) throws(Problem) {
     intake = try Self.intake(request, limits: limits)
     name = (request.queryValue("name") ?? intake.name)?.nfc
-    learner = request.queryValue("learner") ?? intake.learner
     holdout = intake.holdout
     if let text = request.queryValue("holdout") {
       guard let value = Double(text), value >= 0, value < 1 else {
@@ -33,8 +38,12 @@ package struct TeachingRequest: Sendable {
     if let name {
       if let reason = limits.problem(withLabel: name) { throw ServiceProblems.unprocessable("name", reason) }
     }
-    guard learner == nil || learner == "closed-form" else {
-      throw ServiceProblems.unprocessable("learner", "this server has one learner, closed-form")
+    if let text = request.queryValue("learner") ?? intake.learner {
+      guard let known = Learner(rawValue: text) else {
+        let all = Learner.allCases.map(\.rawValue).joined(separator: " or ")
+        throw ServiceProblems.unprocessable("learner", "neither \(all)")
+      }
+      learner = known
     }
   }
 
@@ -46,7 +55,7 @@ package struct TeachingRequest: Sendable {
       withUnsafeBytes(of: UInt64(bytes.count).littleEndian) { hash.update($0) }
       bytes.withUnsafeBytes { hash.update($0) }
     }
-    for text in [name, learner, holdout.map { "\($0)" }, extend ? "extend" : nil] { add(Array((text ?? "").utf8)) }
+    for text in [name, learner?.rawValue, holdout.map { "\($0)" }, extend ? "extend" : nil] { add(Array((text ?? "").utf8)) }
     for (index, item) in intake.items {
       add(Array("\(index) \(item.isHeldOut.map { "\($0)" } ?? "")".utf8))
       for text in [item.label, item.name, item.group ?? ""] { add(Array(text.utf8)) }

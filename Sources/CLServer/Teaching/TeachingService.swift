@@ -18,18 +18,20 @@ package final class TeachingService: Sendable {
   private let checker: ExampleChecker
   private let splitter: HeldOutSplitter
   private let defaultHoldout: Double
+  private let defaultLearner: TeachingRequest.Learner
   private let taskQueue: Int
   private let logger: Logger
 
   package init(
     store: Store, learning: LearningService, checker: ExampleChecker, splitter: HeldOutSplitter,
-    defaultHoldout: Double, taskQueue: Int, logger: Logger
+    defaultHoldout: Double, defaultLearner: TeachingRequest.Learner, taskQueue: Int, logger: Logger
   ) {
     self.store = store
     self.learning = learning
     self.checker = checker
     self.splitter = splitter
     self.defaultHoldout = defaultHoldout
+    self.defaultLearner = defaultLearner
     self.taskQueue = taskQueue
     self.logger = logger
   }
@@ -91,7 +93,8 @@ package final class TeachingService: Sendable {
     }
     let accepted = try store.acceptTask(
       NewTask(
-        name: request.name ?? Self.name(examples), learner: request.learner ?? "closed-form", holdout: holdout,
+        name: request.name ?? Self.name(examples), learner: (request.learner ?? defaultLearner).rawValue,
+        holdout: holdout,
         extendExisting: request.extend, rejected: rejected, examples: examples,
         jobKind: LearningService.JobKind.teach, event: event),
       idempotency: idempotency?.entry { response($0.task, $0.classIDs) })
@@ -115,7 +118,10 @@ package final class TeachingService: Sendable {
   }
 
   private func requireRoom() throws(Problem) {
-    let waiting = try problems { () throws(StorageError) in try store.pendingJobs().count }
+    // Training in the background holds nobody up.
+    let waiting = try problems { () throws(StorageError) in
+      try store.pendingJobs().count { $0.kind != LearningService.JobKind.refine }
+    }
     if waiting >= taskQueue { throw ServiceProblems.busy("tasks", limit: taskQueue, setting: "task_queue") }
   }
 

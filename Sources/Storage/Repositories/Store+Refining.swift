@@ -15,10 +15,12 @@ extension Store {
     }
   }
 
-  /// Keeps where a running job is: `bytes` as an artifact, and what they are of. It replaces the job's last checkpoint,
-  /// and the attempt counts as the first again: what makes progress does not fail for being interrupted. Returns false
-  /// where the job does not run (any more).
-  package func saveCheckpoint(job jobID: Int64, note: String, bytes: [UInt8]) throws(StorageError) -> Bool {
+  /// Keeps where a stage of a running job is: `bytes` as an artifact, and in `note` what they are of. It replaces the
+  /// stage's last checkpoint, and the attempt counts as the first again: what makes progress does not fail for being
+  /// interrupted. Returns false where the job does not run (any more).
+  package func saveCheckpoint(
+    job jobID: Int64, stage: String, note: String, bytes: [UInt8]
+  ) throws(StorageError) -> Bool {
     let now = now
     let artifact = Artifact(kind: "checkpoint", bytes: bytes)
     return try write { connection throws(StorageError) in
@@ -26,15 +28,15 @@ extension Store {
         "UPDATE jobs SET attempts = 1, updated_at = ? WHERE id = ? AND state = 'running'",
         [.integer(now), .integer(jobID)])
       guard connection.changedRows == 1 else { return false }
-      let earlier = try connection.firstRow("SELECT sha256 FROM checkpoints WHERE job_id = ?", [.integer(jobID)]) {
-        $0.blob(0)
-      }
+      let earlier = try connection.firstRow(
+        "SELECT sha256 FROM checkpoints WHERE job_id = ? AND stage = ?", [.integer(jobID), .text(stage)]
+      ) { row in row.blob(0) }
       try connection.execute(
         "INSERT INTO artifacts (sha256, bytes) VALUES (?, ?) ON CONFLICT (sha256) DO NOTHING",
         [.blob(artifact.sha256), .blob(bytes)])
       try connection.execute(
-        "INSERT OR REPLACE INTO checkpoints (job_id, note, sha256, created_at) VALUES (?, ?, ?, ?)",
-        [.integer(jobID), .text(note), .blob(artifact.sha256), .integer(now)])
+        "INSERT OR REPLACE INTO checkpoints (job_id, stage, note, sha256, created_at) VALUES (?, ?, ?, ?, ?)",
+        [.integer(jobID), .text(stage), .text(note), .blob(artifact.sha256), .integer(now)])
       if let earlier, earlier != artifact.sha256 {
         try connection.execute(
           """
@@ -47,12 +49,14 @@ extension Store {
     }
   }
 
-  /// A job's last checkpoint, or nil. Throws `corrupt` where its bytes are not what was stored.
-  package func checkpoint(job jobID: Int64) throws(StorageError) -> (note: String, bytes: [UInt8])? {
+  /// The last checkpoint of a job's stage, or nil. Throws `corrupt` where its bytes are not what was stored.
+  package func checkpoint(
+    job jobID: Int64, stage: String
+  ) throws(StorageError) -> (note: String, bytes: [UInt8])? {
     try read { connection throws(StorageError) in
       let found = try connection.firstRow(
-        "SELECT note, sha256, bytes FROM checkpoints JOIN artifacts USING (sha256) WHERE job_id = ?",
-        [.integer(jobID)]
+        "SELECT note, sha256, bytes FROM checkpoints JOIN artifacts USING (sha256) WHERE job_id = ? AND stage = ?",
+        [.integer(jobID), .text(stage)]
       ) { row in (note: row.text(0), sha256: row.blob(1), bytes: row.blob(2)) }
       guard let found else { return nil }
       guard SHA256.hash(found.bytes) == found.sha256 else {

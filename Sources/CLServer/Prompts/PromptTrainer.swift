@@ -1,0 +1,93 @@
+package import CLModels
+import Synchronization
+package import Tensor
+
+/// How the daemon trains prompts.
+package struct PromptTrainerOptions: Sendable {
+  package var training: PromptTrainingOptions
+  /// Of a task's group, and of the global one.
+  package var rows: Int
+  package var isDeep: Bool
+  /// Examples of an earlier class that are trained on.
+  package var exemplars: Int
+  /// With more training examples, nothing is trained.
+  package var largestSet: Int
+  package var checkpointSeconds: Double
+}
+
+/// What training needs besides examples: the backbone's way back, and their frozen tokens. Knows no database. Any thread.
+package final class PromptTrainer: Sendable {
+  package let options: PromptTrainerOptions
+  package let tokens: TokenCache
+  private let backbone: VisionTransformer
+  private let pool: ComputePool
+  /// Made when it is first needed: as much memory as the backbone.
+  private let back = Mutex<TransposedBackbone?>(nil)
+
+  package init(backbone: VisionTransformer, options: PromptTrainerOptions, tokens: TokenCache, pool: ComputePool) {
+    self.backbone = backbone
+    self.options = options
+    self.tokens = tokens
+    self.pool = pool
+  }
+
+  private func wayBack() throws(BackboneError) -> TransposedBackbone {
+    if let made = back.withLock({ $0 }) { return made }
+    let made = try backbone.transposed()
+    back.withLock { $0 = made }
+    return made
+  }
+
+  /// Keys and values of the rows of all task groups, for later prompts to read: one a list of frozen tokens. Nil where
+  /// there is no task group.
+  package func earlierRows(_ bank: PromptBank, of frozen: @escaping @Sendable (Int) -> FrozenTokens, count: Int)
+    -> [FrozenTokens]?
+  {
+    guard !bank.tasks.isEmpty else { return nil }
+    let earlier = PromptBank(isDeep: bank.isDeep, tasks: bank.tasks)
+    let prompted = PromptedBackbone(backbone, layout: earlier.layout, parameters: earlier.parameters)
+    let rows = Mutex([FrozenTokens?](repeating: nil, count: count))
+    let pool = pool
+    pool.forEach(count, priority: .background) { index in
+      let row = prompted.frozenRows([frozen(index)]) { pool.yield() }[0]
+      rows.withLock { $0[index] = row }
+    }
+    return rows.withLock { $0.compactMap { $0 } }
+  }
+
+  /// Training of a new task group and a new global one, that read the bank's task groups.
+  ///
+  /// - Parameters:
+  ///   - seed: what start and episodes are drawn with.
+  ///   - tokens: as in `PromptTrainingSet`.
+  package func training(
+    _ bank: PromptBank, features: Matrix<Float>, labels: [Int], preferred: Set<Int>, seed: UInt64,
+    tokens: @escaping @Sendable (Int) -> (frozen: FrozenTokens, earlier: FrozenTokens?)
+  ) throws(BackboneError) -> PromptTraining {
+    var training = options.training
+    training.seed = seed
+    var generator = SeededGenerator(seed: seed)
+    func start() -> [Float] {
+      PromptTraining.start(
+        rows: options.rows, backbone: backbone, isDeep: bank.isDeep, noise: training.startNoise, generator: &generator)
+    }
+    let layout = PromptLayout(
+      groups: [.init(rows: options.rows, readsTasks: false), .init(rows: options.rows, readsTasks: true)],
+      isDeep: bank.isDeep)
+    return PromptTraining(
+      backbone, back: try wayBack(), layout: layout, start: start() + start(),
+      set: PromptTrainingSet(features: features, labels: labels, preferred: preferred, tokens: tokens),
+      earlierRows: bank.tasks.reduce(0) { $0 + $1.rows }, options: training, pool: pool)
+  }
+
+  /// The bank with what was trained.
+  package func learned(
+    _ bank: PromptBank, from state: PromptTraining.State, taskID: Int64, examples: [Int64]
+  ) -> PromptBank {
+    let half = state.result.count / 2
+    func group(_ parameters: ArraySlice<Float>) -> PromptBank.Group {
+      PromptBank.Group(taskID: taskID, rows: options.rows, parameters: Array(parameters), examples: examples)
+    }
+    return bank.learning(group(state.result[..<half]), global: group(state.result[half...]))
+  }
+}
