@@ -39,8 +39,11 @@ SMALL = 64
 class Server:
     """A server process on a free port with a state directory of its own. Use as a context manager."""
 
-    def __init__(self, *flags, state=None, resolution=SMALL, environment=None, log=None, limit=None):
-        """`limit` bounds the files that the process may have open: a number, or the soft and the hard one."""
+    def __init__(self, *flags, state=None, resolution=SMALL, environment=None, log=None, limit=None,
+                 learner="closed-form"):
+        """`limit` bounds the files that the process may have open: a number, or the soft and the hard one. Only tests
+        of prompts have them trained: `learner` is the setting of that name."""
+        self.learner = learner
         self.limit = (limit, limit) if isinstance(limit, int) else limit
         self.owned = state is None
         self.state = pathlib.Path(state or tempfile.mkdtemp(prefix="clserver-test-"))
@@ -55,6 +58,8 @@ class Server:
         command = [BINARY, "serve", "--listen", "127.0.0.1:0", "--state", str(self.state), "--backbone", BACKBONE]
         if self.resolution:
             command += ["--resolution", str(self.resolution)]
+        if self.learner and "--learner" not in self.flags:
+            command += ["--learner", self.learner]
         command += self.flags
         environment = {k: v for k, v in os.environ.items() if not k.startswith("CLSERVER_")}
         environment.update(self.environment)

@@ -28,6 +28,18 @@ package struct ModelSources: Sendable {
     allKeys = [backboneKey] + Self.keys(of: bank, backboneKey: backboneKey)
   }
 
+  /// The backbone alone, of features `width` wide.
+  package static func backbone(key: String, width: Int) -> ModelSources { ModelSources(key: key, width: width) }
+
+  private init(key: String, width: Int) {
+    bank = PromptBank(isDeep: true)
+    shadow = bank
+    mixture = .backboneOnly
+    prompted = nil
+    allKeys = [key]
+    self.width = width
+  }
+
   /// A task group's features depend on its own numbers; the global group's on all.
   private static func keys(of bank: PromptBank, backboneKey: String) -> [String] {
     let encoded = bank.groups.map { PromptBank.encoded($0, isDeep: bank.isDeep) }

@@ -11,7 +11,9 @@ private func model() throws -> ServingModel {
   let fitted = try ClosedForm.fit(
     LabelledFeatures(features: features, labels: [0, 1, 2], classCount: 3), options: options, pool: nil)
   let classes = [(10, "apple"), (20, "pear"), (30, "plum")].map { ServingClass(id: $0.0, name: $0.1) }
-  return ServingModel(version: 4, classes: classes, head: fitted.head, temperature: 1, examples: [1, 2, 3])
+  return ServingModel(
+    version: 4, classes: classes, head: fitted.head, sources: .backbone(key: "test", width: 3), temperature: 1,
+    examples: [1, 2, 3])
 }
 
 @Test func theNearestClassComesFirstAndProbabilitiesSumToOne() throws {

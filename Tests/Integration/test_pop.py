@@ -1,0 +1,135 @@
+"""Prompts: live at once, trained in the background, adopted when they help, resumed, cancelled, forgotten."""
+
+import json
+import time
+import unittest
+
+from datasets import FASHION_NAMES, fashion_mnist
+from harness import Server
+
+# Little training, so that a test takes seconds: these tests are about behaviour.
+QUICK = ("--prompt-steps", "12", "--prompt-episode", "24", "--checkpoint-seconds", "0.2")
+SLOW = ("--prompt-steps", "4000", "--prompt-episode", "24", "--checkpoint-seconds", "0.2")
+
+
+def lessons(first=0, classes=2, each=12):
+    """[(label, image)] of real photographs of clothes, which the backbone does not know well at this size."""
+    images = fashion_mnist("train", 40)
+    return [(name, image) for name in FASHION_NAMES[first : first + classes] for image in images[name][:each]]
+
+
+def trains(task):
+    return task["state"] == "training" and (task["progress"] or {}).get("phase") == "training"
+
+
+class Prompts(unittest.TestCase):
+    def test_it_answers_before_training_and_tells_how_training_went(self):
+        with Server("--holdout", "0", *SLOW, learner="pop") as server:
+            answer = server.teach(lessons())
+            self.assertEqual(answer.status, 202, answer)
+            task = answer.json()
+            self.assertEqual(task["learner"], "pop")
+            live = server.wait_ready(task["id"], until=lambda t: t["serving"])
+            self.assertIsNone(live["refinement"])
+            self.assertEqual(server.predict(lessons()[0][1]).status, 200)
+            training = server.wait_ready(task["id"], until=lambda t: trains(t) and t["progress"]["done"] > 2)
+            self.assertGreater(training["progress"]["loss"], 0)
+            self.assertGreater(training["progress"]["images_per_second"], 0)
+            self.assertGreater(training["progress"]["seconds_left"], 0)
+
+            cancelled = server.request("POST", f"/tasks/{task['id']}/cancel")
+            self.assertEqual(cancelled.status, 202, cancelled)
+            self.assertEqual(cancelled.json()["state"], "ready")
+            self.assertTrue(cancelled.json()["serving"])
+            self.assertEqual(server.predict(lessons()[0][1]).status, 200)
+
+    def test_what_was_tried_is_in_the_task(self):
+        with Server("--holdout", "0", *QUICK, learner="pop") as server:
+            task = server.taught(lessons())
+            refinement = task["refinement"]
+            self.assertEqual(refinement["measured"], "cross-fit")
+            self.assertEqual(refinement["steps"], 12)
+            names = [candidate["sources"] for candidate in refinement["candidates"]]
+            self.assertEqual(names[0], "backbone")
+            self.assertEqual(len(names), len(set(names)))
+            for candidate in refinement["candidates"]:
+                self.assertEqual(candidate["n"], refinement["candidates"][0]["n"])
+                self.assertAlmostEqual(candidate["accuracy"], candidate["correct"] / candidate["n"])
+            served = [candidate for candidate in refinement["candidates"] if candidate["served"]]
+            self.assertEqual(len(served), 1 if refinement["adopted"] else 0)
+            self.assertEqual(refinement["reason"] is None, refinement["adopted"])
+            events = server.get(f"/tasks/{task['id']}/events").body.decode()
+            kinds = [line.split(": ")[1] for line in events.splitlines() if line.startswith("event: ")]
+            self.assertEqual([kind for kind in kinds if kind != "progress"],
+                             ["accepted", "embedding", "live", "training", "ready"])
+
+    def test_a_new_task_does_not_wait_for_training(self):
+        with Server("--holdout", "0", *SLOW, learner="pop") as server:
+            first = server.teach(lessons()).json()["id"]
+            server.wait_ready(first, until=trains)
+            second = server.teach(lessons(first=2), learner="closed-form").json()["id"]
+            started = time.monotonic()
+            server.wait_ready(second, until=lambda t: t["serving"])
+            self.assertLess(time.monotonic() - started, 30)
+            self.assertEqual(server.get(f"/tasks/{first}").json()["state"], "training")
+
+    def test_it_goes_on_where_a_kill_or_a_stop_interrupted_it(self):
+        with Server("--holdout", "0", *SLOW, learner="pop") as server:
+            task = server.teach(lessons()).json()["id"]
+            server.wait_ready(task, until=lambda t: trains(t) and t["progress"]["done"] > 30)
+            for end in (server.kill, server.terminate):
+                before = server.get(f"/tasks/{task}").json()["progress"]["done"]
+                time.sleep(0.5)
+                end()
+                server.start()
+                resumed = server.wait_ready(task, until=trains)
+                self.assertGreaterEqual(resumed["progress"]["done"], before - 1)
+                self.assertTrue(resumed["serving"])
+
+    def test_a_removal_restarts_training_without_what_was_removed(self):
+        with Server("--holdout", "0", *SLOW, learner="pop") as server:
+            task = server.teach(lessons(classes=3)).json()
+            server.wait_ready(task["id"], until=lambda t: trains(t) and t["progress"]["done"] > 10)
+            gone = next(c for c in task["classes"] if c["name"] == FASHION_NAMES[2])
+            self.assertEqual(server.delete(f"/classes/{gone['id']}").status, 204)
+            again = server.wait_ready(task["id"], until=lambda t: trains(t) and t["progress"]["done"] < 10)
+            self.assertEqual(len(again["classes"]), 2)
+            labels = {p["label"] for p in server.predict(lessons()[0][1], top_k=5).json()["top"]}
+            self.assertNotIn(FASHION_NAMES[2], labels)
+
+    def test_too_little_to_train_on_is_said(self):
+        with Server("--holdout", "0", *QUICK, learner="pop") as server:
+            task = server.taught(lessons(each=1))
+            self.assertFalse(task["refinement"]["adopted"])
+            self.assertIn("two", task["refinement"]["reason"])
+            self.assertIsNone(task["error"])
+
+    def test_the_learner_may_be_chosen_and_a_wrong_one_is_refused(self):
+        with Server(*QUICK, learner="pop") as server:
+            self.assertIsNone(server.taught(lessons(), learner="closed-form")["refinement"])
+            answer = server.teach(lessons(first=2), learner="magic")
+            self.assertEqual(answer.status, 422, answer)
+            self.assertIn("learner", answer.body.decode())
+
+    def test_kills_while_training_change_no_answer(self):
+        """The same lessons, trained with and without kills, end in the same predictions."""
+        flags = ("--holdout", "0", "--prompt-steps", "60", "--prompt-episode", "24", "--checkpoint-seconds", "0.2")
+        asked = [image for _, image in lessons(each=20)[-8:]]
+
+        def answers(kills):
+            with Server(*flags, learner="pop") as server:
+                task = server.teach(lessons(classes=3)).json()["id"]
+                for _ in range(kills):
+                    server.wait_ready(task, until=lambda t: t["state"] in ("training", "ready"))
+                    time.sleep(0.7)
+                    server.kill()
+                    server.start()
+                refinement = server.wait_ready(task)["refinement"]
+                tops = [server.predict(image).json()["top"] for image in asked]
+                return [(c["sources"], c["correct"]) for c in refinement["candidates"]], tops
+
+        self.assertEqual(json.dumps(answers(0)), json.dumps(answers(4)))
+
+
+if __name__ == "__main__":
+    unittest.main()
