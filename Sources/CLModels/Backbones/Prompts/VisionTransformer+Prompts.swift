@@ -14,7 +14,8 @@ extension VisionTransformer {
   package func freeze(_ image: RGBImage, yield: () -> Void) -> (feature: [Float], tokens: FrozenTokens) {
     let tokens = FrozenTokens(shape: frozenShape)
     let feature = run(
-      image, freeze: { block, keys, values, stride in
+      image,
+      freeze: { block, keys, values, stride in
         tokens.freeze(block: block, keys: keys, values: values, stride: stride)
       }, yield: yield)
     return (feature, tokens)
@@ -46,7 +47,8 @@ extension VisionTransformer {
       feature.withUnsafeMutableBufferPointer { out in
         guard let out = out.baseAddress else { return }
         parts.run(
-          [image], workspace: workspace, out: out, freeze: { block, _, keys, values, stride in
+          [image], workspace: workspace, out: out,
+          freeze: { block, _, keys, values, stride in
             freeze(block, keys, values, stride)
           }, after: after, yield: yield)
       }
