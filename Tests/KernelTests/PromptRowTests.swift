@@ -8,6 +8,7 @@ enum Visibility: String, CaseIterable, Sendable {
   case oneGlobal
   case twoTasks
   case taskAndGlobal
+  case fourRows
   case severalGroups
   case twoRowsEach
 
@@ -17,6 +18,7 @@ enum Visibility: String, CaseIterable, Sendable {
     case .oneGlobal: [(0..<1, true)]
     case .twoTasks: [(0..<1, false), (1..<2, false)]
     case .taskAndGlobal: [(0..<2, false), (0..<2, false), (0..<3, true)]
+    case .fourRows: [(0..<1, false), (1..<3, false), (1..<3, false), (0..<4, true)]
     case .severalGroups: [(0..<1, false), (1..<3, false), (1..<3, false), (3..<4, false), (0..<5, true)]
     case .twoRowsEach:
       [(0..<2, false), (0..<2, false), (2..<4, false), (2..<4, false), (0..<6, true), (0..<6, true)]
