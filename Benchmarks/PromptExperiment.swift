@@ -16,6 +16,7 @@ func runPromptExperiment(arguments: [String], json: Bool) throws {
   let common = pieces[0]
   let variants = pieces.count == 1 ? [[]] : Array(pieces.dropFirst())
   let plan = try PromptPlan(common)
+  PromptLayout.skipped = common.contains("--no-class-token") ? 1 : 0
   let backbone = try BackboneMaterial(arguments: arguments).load(.int8, resolution: plan.resolution)
   let back = try backbone.transposed()
   let pool = ComputePool(workers: 2)
@@ -84,9 +85,6 @@ struct PromptPlan {
     options.objective = .leaveOneOutRidge(lambda: number("--lambda", 0.2), backboneShare: number("--share", 0.5))
     options.classesPerEpisode = number("--classes", 16)
     options.examplesPerEpisode = number("--episode", 96)
-    options.averagingFrom = number("--average", 1.0)
-    options.isCosine = !arguments.contains("--constant")
-    options.isHard = arguments.contains("--hard")
     every = number("--every", 0)
     perTask = number("--per-task", 5)
     copies = number("--copies", 1)
@@ -205,7 +203,7 @@ private final class PromptRun {
       while !training.isDone {
         if let report = training.step() { losses.append(report.loss) }
         if plan.every > 0, training.state.step % plan.every == 0, !training.isDone, task == plan.tasks - 1 {
-          let (t, q) = split(training.state.result)
+          let (t, q) = split(training.state.parameters)
           let line = try measure(tasks + t, count: count + (plan.hasTasks ? 1 : 0), q, known: known, train: train)
           print(
             "  step \(training.state.step): "
@@ -213,7 +211,7 @@ private final class PromptRun {
         }
       }
       let elapsed = (ContinuousClock.now - clock) / .seconds(1)
-      let (t, q) = split(training.state.result)
+      let (t, q) = split(training.state.parameters)
       tasks += t
       global = q
       if plan.hasTasks { count += 1 }

@@ -84,10 +84,10 @@ package final class PromptTrainer: Sendable {
   package func learned(
     _ bank: PromptBank, from state: PromptTraining.State, taskID: Int64, examples: [Int64]
   ) -> PromptBank {
-    let half = state.result.count / 2
+    let half = state.parameters.count / 2
     func group(_ parameters: ArraySlice<Float>) -> PromptBank.Group {
       PromptBank.Group(taskID: taskID, rows: options.rows, parameters: Array(parameters), examples: examples)
     }
-    return bank.learning(group(state.result[..<half]), global: group(state.result[half...]))
+    return bank.learning(group(state.parameters[..<half]), global: group(state.parameters[half...]))
   }
 }

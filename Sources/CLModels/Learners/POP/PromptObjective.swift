@@ -1,4 +1,4 @@
-internal import Tensor
+package import Tensor
 
 /// What prompts are trained to do, on one episode's features z `[examples, width]` (not of length 1): a loss and its
 /// gradient.
@@ -7,19 +7,19 @@ package enum PromptObjective: Sendable, Equatable {
   /// cross-entropy of exp(T) times the leave-one-out scores (methods 1.2). `backboneShare` is the backbone's weight.
   case leaveOneOutRidge(lambda: Float, backboneShare: Float)
 
-  struct Value {
-    let loss: Double
+  package struct Value {
+    package let loss: Double
     /// `[examples, width]`.
-    let gradient: Matrix<Float>
-    let logScaleGradient: Float
+    package let gradient: Matrix<Float>
+    package let logScaleGradient: Float
     /// Of the episode's examples, those that the head without them answers right.
-    let correct: Int
+    package let correct: Int
   }
 
   /// - Parameters:
   ///   - backboneKernel: the arc-cosine kernel of the backbone's features of the episode.
   ///   - labels: in `0..<classes`.
-  func evaluate(
+  package func evaluate(
     _ raw: Matrix<Float>, backboneKernel: Matrix<Float>, labels: [Int], classes: Int, logScale: Float
   ) -> Value? {
     switch self {

@@ -10,12 +10,6 @@ package struct PromptTrainingOptions: Sendable, Equatable {
   package var examplesPerEpisode = 96
   /// Of the noise that rows start with, beside the class token's own start.
   package var startNoise: Float = 0.02
-  /// From which share of the steps on the parameters are averaged; 1 takes the last ones.
-  package var averagingFrom = 1.0
-  /// Whether the learning rate falls along a cosine, or stays.
-  package var isCosine = true
-  /// Whether an episode's classes are neighbours of one that is drawn.
-  package var isHard = false
   package var seed: UInt64 = 1
 
   package init() {}
@@ -55,12 +49,6 @@ package final class PromptTraining {
     /// T of every group, then its moments.
     package var logScales: [Float]
     package var scaleMoments: AdamW.State<Float>
-    /// The sum of the parameters after the last steps, and how many they are.
-    package var sum: [Float] = []
-    package var summed = 0
-
-    /// What was learned: the average, or the last parameters.
-    package var result: [Float] { summed == 0 ? parameters : sum.map { $0 / Float(summed) } }
   }
 
   package struct Report: Sendable {
@@ -103,7 +91,7 @@ package final class PromptTraining {
     self.pool = pool
     sampler = EpisodeSampler(
       labels: set.labels, preferred: set.preferred, classes: options.classesPerEpisode,
-      size: options.examplesPerEpisode, features: options.isHard ? set.features : nil)
+      size: options.examplesPerEpisode)
     let count = max(1, options.examplesPerEpisode.dividedRoundingUp(by: Self.chunkSize) + 1)
     chunks = (0..<count).map { _ in
       Chunk(
@@ -176,19 +164,12 @@ package final class PromptTraining {
       }
     }
     guard GradientClipping.squaredNorm(total).isFinite else { return nil }
-    let schedule =
-      options.isCosine
-      ? LearningRateSchedule.cosine(peak: options.learningRate, floor: 0, warmUp: 0, total: options.steps)
-      : .constant(options.learningRate)
-    let rate = schedule.rate(at: state.step)
+    let rate = LearningRateSchedule.cosine(
+      peak: options.learningRate, floor: 0, warmUp: 0, total: options.steps
+    ).rate(at: state.step)
     var next = state
     Self.optimizer.update(&next.parameters, gradient: total, state: &next.moments, learningRate: rate)
     Self.optimizer.update(&next.logScales, gradient: value.scales, state: &next.scaleMoments, learningRate: rate)
-    if Double(next.step) >= options.averagingFrom * Double(options.steps) {
-      if next.sum.isEmpty { next.sum = [Float](repeating: 0, count: next.parameters.count) }
-      for index in next.sum.indices { next.sum[index] += next.parameters[index] }
-      next.summed += 1
-    }
     state = next
     return Report(
       step: state.step, loss: value.loss, correct: value.correct, examples: episode.count)

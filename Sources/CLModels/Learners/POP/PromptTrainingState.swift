@@ -11,14 +11,13 @@ extension PromptTraining.State {
     writer.append(UInt64(step))
     for numbers in [
       parameters, moments.firstMoments, moments.secondMoments, logScales, scaleMoments.firstMoments,
-      scaleMoments.secondMoments, sum,
+      scaleMoments.secondMoments,
     ] {
       writer.append(UInt64(numbers.count))
       writer.append(floats: numbers)
     }
     writer.append(UInt64(moments.step))
     writer.append(UInt64(scaleMoments.step))
-    writer.append(UInt64(summed))
     return writer.bytes
   }
 
@@ -29,21 +28,19 @@ extension PromptTraining.State {
     guard format == Self.format else { throw .unreadable("format \(format) is unknown") }
     let step: UInt64 = try reader.integer()
     var numbers: [[Float]] = []
-    for _ in 0..<7 {
+    for _ in 0..<6 {
       let count: UInt64 = try reader.integer()
       numbers.append(try reader.floats(count))
     }
     let taken: UInt64 = try reader.integer()
     let scaleTaken: UInt64 = try reader.integer()
-    let summed: UInt64 = try reader.integer()
     guard reader.isAtEnd, numbers[1].count == numbers[0].count, numbers[2].count == numbers[0].count,
       numbers[4].count == numbers[3].count, numbers[5].count == numbers[3].count, step < 1 << 32, taken < 1 << 32,
-      scaleTaken < 1 << 32, summed < 1 << 32, numbers[6].count == (summed == 0 ? 0 : numbers[0].count)
+      scaleTaken < 1 << 32
     else { throw .unreadable("its numbers do not fit together") }
     self.init(
       step: Int(step), parameters: numbers[0],
       moments: .init(step: Int(taken), firstMoments: numbers[1], secondMoments: numbers[2]), logScales: numbers[3],
-      scaleMoments: .init(step: Int(scaleTaken), firstMoments: numbers[4], secondMoments: numbers[5]), sum: numbers[6],
-      summed: Int(summed))
+      scaleMoments: .init(step: Int(scaleTaken), firstMoments: numbers[4], secondMoments: numbers[5]))
   }
 }
