@@ -16,7 +16,6 @@ func runPromptExperiment(arguments: [String], json: Bool) throws {
   let common = pieces[0]
   let variants = pieces.count == 1 ? [[]] : Array(pieces.dropFirst())
   let plan = try PromptPlan(common)
-  PromptLayout.skipped = common.contains("--no-class-token") ? 1 : 0
   let backbone = try BackboneMaterial(arguments: arguments).load(.int8, resolution: plan.resolution)
   let back = try backbone.transposed()
   let pool = ComputePool(workers: 2)

@@ -56,8 +56,7 @@ struct PromptAttentionCase {
           last.withUnsafeBufferPointer { last in
             readsEarlier.withUnsafeBufferPointer { readsEarlier in
               var shape = ck_prompt_rows(
-                rows: Int32(rows), heads: Int32(heads), head_width: Int32(headWidth), skipped: 0,
-                frozen: frozen, earlier: earlier,
+                rows: Int32(rows), heads: Int32(heads), head_width: Int32(headWidth), frozen: frozen, earlier: earlier,
                 first: first.baseAddress, last: last.baseAddress, reads_earlier: readsEarlier.baseAddress)
               body(&shape)
             }

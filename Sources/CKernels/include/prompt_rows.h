@@ -30,7 +30,6 @@ void ck_freeze_values(int32_t tokens, int32_t heads, int32_t head_width, const f
 /// first[r] ..< last[r].
 typedef struct ck_prompt_rows {
   int32_t rows, heads, head_width; // head_width is a multiple of 8
-  int32_t skipped;                 // of the frozen tokens the first that no row reads
   const ck_frozen_tokens *frozen;
   const ck_frozen_tokens *earlier; // may have no tokens
   const int32_t *first, *last;     // [rows]

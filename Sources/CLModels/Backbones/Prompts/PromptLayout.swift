@@ -15,8 +15,6 @@ package struct PromptLayout: Sendable, Equatable {
     }
   }
 
-  nonisolated(unsafe) package static var skipped: Int32 = 0
-
   package let groups: [Group]
   /// With a learned offset added to the rows before every block; without, they are only given to the first.
   package let isDeep: Bool

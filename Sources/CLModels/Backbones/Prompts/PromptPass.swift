@@ -324,7 +324,7 @@ package final class PromptPass {
       withUnsafePointer(to: earlier.isEmpty ? none : earlier[image]) { earlier in
         var shape = ck_prompt_rows(
           rows: Int32(layout.rows), heads: Int32(description.heads), head_width: Int32(width / description.heads),
-          skipped: PromptLayout.skipped, frozen: frozen, earlier: earlier, first: first.pointer, last: end.pointer,
+          frozen: frozen, earlier: earlier, first: first.pointer, last: end.pointer,
           reads_earlier: readsEarlier.pointer)
         body(&shape)
       }
