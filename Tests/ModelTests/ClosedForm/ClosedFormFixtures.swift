@@ -24,7 +24,7 @@ extension LabelledFeatures {
   func selecting(_ indices: [Int]) -> LabelledFeatures {
     LabelledFeatures(
       features: features.selectingRows(indices), labels: indices.map { labels[$0] },
-      groups: groups.map { groups in indices.map { groups[$0] } }, classCount: classCount)
+      groups: groups.map { groups in indices.map { groups[$0] } }, classCount: classCount, mixture: mixture)
   }
 }
 
@@ -36,6 +36,18 @@ enum Naive {
     let cosine = min(1, max(-1, dot))
     let angle = acosine(cosine)
     return ((1 - cosine * cosine).squareRoot() + (Double.pi - angle) * cosine) / Double.pi
+  }
+
+  /// Kernels of parts of two rows, each part brought to length 1, added with the weights given.
+  static func mixedKernel(
+    _ a: ArraySlice<Float>, _ b: ArraySlice<Float>, _ parts: [(columns: Range<Int>, weight: Double)]
+  ) -> Double {
+    func unit(_ row: ArraySlice<Float>, _ columns: Range<Int>) -> ArraySlice<Float> {
+      let part = columns.map { Double(row[row.startIndex + $0]) }
+      let length = part.reduce(0) { $0 + $1 * $1 }.squareRoot()
+      return part.map { Float($0 / length) }[...]
+    }
+    return parts.reduce(0) { $0 + $1.weight * kernel(unit(a, $1.columns), unit(b, $1.columns)) }
   }
 
   /// arccos by bisection of the cosine's series, free of any library.
@@ -85,7 +97,8 @@ enum Naive {
 
   /// Kernel ridge scores of `query` from a training set, at one lambda and the weights given.
   static func ridgeScores(
-    _ data: LabelledFeatures, lambda: Double, weights: [Double], query: Matrix<Float>
+    _ data: LabelledFeatures, lambda: Double, weights: [Double], query: Matrix<Float>,
+    kernel: (ArraySlice<Float>, ArraySlice<Float>) -> Double = Naive.kernel
   ) -> [[Double]] {
     let count = data.labels.count
     guard count > 0 else { return (0..<query.rows).map { _ in [Double](repeating: 0, count: data.classCount) } }

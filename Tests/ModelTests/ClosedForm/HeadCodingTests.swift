@@ -5,9 +5,11 @@ import Testing
 @Suite struct HeadCodingTests {
   private func heads() throws -> [any Head] {
     let data = clusteredExamples(classes: 3, perClass: [4], width: 6, noise: 1, seed: 1)
+    var mixed = data
+    mixed.mixture = FeatureMixture([.init(columns: 0..<2, weight: 0.25), .init(columns: 2..<6, weight: 0.75)])
     return try ClosedFormMethod.allCases.map {
       try ClosedForm.fit(data, options: ClosedFormOptions(method: $0, randomFeatureCount: 10), pool: nil).head
-    }
+    } + [ClosedForm.fit(mixed, options: ClosedFormOptions(method: .kernelRidge), pool: nil).head]
   }
 
   @Test func aStoredHeadGivesTheSameScores() throws {

@@ -1,12 +1,12 @@
 internal import CKernels
-internal import Tensor
+package import Tensor
 
 /// Prompt rows of a few images through a frozen backbone, forward and backward. Only they are computed: what they read of
 /// the image comes from `FrozenTokens`.
 ///
 /// Memory for all it keeps is taken once and used from call to call; one thread at a time.
-final class PromptPass {
-  let layout: PromptLayout
+package final class PromptPass {
+  package let layout: PromptLayout
   private let parts: VisionTransformerParts
   /// The most images of a pass.
   let capacity: Int
@@ -45,7 +45,8 @@ final class PromptPass {
     let rows = capacity * layout.rows
     let stride = Int(
       ck_prompt_weights_stride(Int32(description.tokens), Int32(earlier), Int32(layout.rows)))
-    let widest = max(3 * description.width, description.mlpWidth)
+    // On the way back the projection's outputs come in.
+    let widest = max(3 * description.width, description.mlpWidth, description.featureWidth)
     let products =
       parts.blocks.map { $0.productScratchBytes(rows: rows) } + [parts.projection?.scratchBytes(rows: rows) ?? 0]
       + (back.map { [$0.scratchBytes(rows: rows)] } ?? [])
@@ -81,6 +82,15 @@ final class PromptPass {
     weightGradient = memory(stride)
   }
 
+  /// As the other, with a backbone's parts.
+  package convenience init(
+    _ backbone: VisionTransformer, layout: PromptLayout, earlier: Int = 0, capacity: Int,
+    back: TransposedBackbone? = nil, keepsRecords: Bool = false
+  ) {
+    self.init(
+      backbone.parts, layout: layout, earlier: earlier, capacity: capacity, back: back, keepsRecords: keepsRecords)
+  }
+
   private func record(_ block: Int) -> PromptRecord { records[records.count == 1 ? 0 : block] }
 
   private func context() -> KernelContext {
@@ -94,7 +104,7 @@ final class PromptPass {
   /// - Parameters:
   ///   - parameters: of all groups in the layout's order.
   ///   - earlier: the frozen rows of earlier tasks, one an image, or none.
-  func forward(
+  package func forward(
     _ parameters: [Float], frozen: [FrozenTokens], earlier: [FrozenTokens] = [], yield: () -> Void
   ) -> Matrix<Float> {
     begin(parameters, images: frozen.count)
@@ -178,7 +188,7 @@ final class PromptPass {
 
   /// The keys and values that an image's rows had, as tokens to be read by others. After `forward` with records of all
   /// blocks.
-  func frozenRows(of image: Int) -> FrozenTokens {
+  package func frozenRows(of image: Int) -> FrozenTokens {
     precondition(records.count == description.blocks, "the rows of all blocks were not kept")
     let tokens = FrozenTokens(
       shape: FrozenTokens.Shape(
@@ -194,7 +204,7 @@ final class PromptPass {
   // MARK: Backward
 
   /// From the gradient of the features that `forward` returned to that of the parameters.
-  func backward(
+  package func backward(
     _ gradient: Matrix<Float>, back: TransposedBackbone, frozen: [FrozenTokens], earlier: [FrozenTokens] = [],
     yield: () -> Void
   ) -> [Float] {

@@ -11,6 +11,13 @@ package enum ClosedForm {
   package static func fit(
     _ data: LabelledFeatures, options: ClosedFormOptions, pool: ComputePool?
   ) throws(LearnerError) -> FittedHead {
+    let primal =
+      options.method == .randomFeatures
+      || (options.method == .automatic && data.labels.count >= options.dualFormEnd)
+    let isDual = [.kernelRidge, .automatic].contains(options.method) && !primal
+    // Only the dual form mixes sources: what the others fit must be what their heads compute.
+    var data = data
+    if !isDual { data.mixture = nil }
     let examples = try CanonicalExamples(data)
     let tiles = TileRunner(pool: pool)
     let head: any Head
@@ -19,8 +26,6 @@ package enum ClosedForm {
     let scores: Matrix<Float>
     switch options.method {
     case .kernelRidge, .randomFeatures, .automatic:
-      let primal =
-        options.method == .randomFeatures || (options.method == .automatic && examples.count >= options.dualFormEnd)
       if primal {
         guard options.randomFeatureCount > 0 else { throw .invalid("there are no random features") }
         let features = RandomFeatures(count: options.randomFeatureCount, width: examples.width, seed: options.seed)

@@ -65,7 +65,7 @@ package struct KernelRidgeHead: Head {
     examples = try decoder.matrix()
     coefficients = try decoder.matrix()
     mixture = parts ?? FeatureMixture(width: examples.columns)
-    guard mixture.fits(examples.columns) else { throw .unreadable("a source is wider than the examples") }
+    guard mixture.fits(examples.columns) else { throw .unreadable("sources overlap or are wider than the examples") }
     guard examples.rows == coefficients.columns else { throw .unreadable("coefficients do not fit the examples") }
   }
 }

@@ -27,8 +27,12 @@ package struct FeatureMixture: Sendable, Equatable {
   /// Whether it is one kernel over the whole row.
   func isWhole(_ width: Int) -> Bool { self == FeatureMixture(width: width) }
 
-  /// Whether all parts are within rows of this width.
-  func fits(_ width: Int) -> Bool { parts.allSatisfy { $0.columns.lowerBound >= 0 && $0.columns.upperBound <= width } }
+  /// Whether all parts are within rows of this width, and no column is in two: each is brought to length 1 by itself.
+  func fits(_ width: Int) -> Bool {
+    let ordered = parts.map(\.columns).sorted { $0.lowerBound < $1.lowerBound }
+    return ordered.allSatisfy { $0.lowerBound >= 0 && $0.upperBound <= width }
+      && zip(ordered, ordered.dropFirst()).allSatisfy { $0.upperBound <= $1.lowerBound }
+  }
 }
 
 /// A training set: features with labels, in any order (results do not depend on it).
@@ -42,7 +46,8 @@ package struct LabelledFeatures: Sendable {
   package var groups: [Int]?
   /// How many classes there are; a class may have no example.
   package var classCount: Int
-  /// Which columns are features of a source of their own; nil for one source. Only the kernel ridge mixes.
+  /// Which columns are features of a source of their own; nil for one source. Only the kernel ridge mixes; other
+  /// methods, and the form `.automatic` takes for many examples, read the row as one source.
   package var mixture: FeatureMixture?
 
   package init(
@@ -86,7 +91,7 @@ struct CanonicalExamples: Sendable {
       throw .invalid("a label is not in 0..<\(data.classCount)")
     }
     let mixture = data.mixture ?? FeatureMixture(width: data.features.columns)
-    guard mixture.fits(data.features.columns) else { throw .invalid("a source is wider than the features") }
+    guard mixture.fits(data.features.columns) else { throw .invalid("sources overlap or are wider than the features") }
     let unit = data.features.rowsOfUnitLength(mixture)
     let width = unit.columns
     self.mixture = mixture

@@ -14,7 +14,7 @@ package struct EpisodeSampler: Sendable {
   ///   - labels: every example's class.
   ///   - preferred: classes of the task that is being learned: half of an episode's classes where there are enough.
   ///   - classes: the most classes of an episode.
-  ///   - size: the most examples of an episode.
+  ///   - size: the most examples of an episode, at least 4. It has fewer classes where two of each would be more.
   package init(labels: [Int], preferred: Set<Int>, classes: Int, size: Int) {
     var byClass: [Int: [Int]] = [:]
     for (index, label) in labels.enumerated() { byClass[label, default: []].append(index) }
@@ -31,7 +31,7 @@ package struct EpisodeSampler: Sendable {
 
   /// The examples of one episode, class after class. Depends on the generator alone.
   package func draw(_ generator: inout SeededGenerator) -> [Int] {
-    let total = min(classes, members.count)
+    let total = min(classes, members.count, max(2, size / 2))
     let own = min(preferred.count, max(total / 2, total - others.count))
     let chosen =
       preferred.shuffled(using: &generator).prefix(own) + others.shuffled(using: &generator).prefix(total - own)

@@ -1,4 +1,4 @@
-internal import Tensor
+package import Tensor
 
 /// What prompts are trained to do, on one episode's features z `[examples, width]` (not of length 1): a loss and its
 /// gradient.
@@ -10,30 +10,30 @@ package enum PromptObjective: Sendable, Equatable {
   case softmax(SoftmaxObjective)
 
   /// What `softmax` is evaluated with besides.
-  struct Head {
+  package struct Head {
     /// `[classes, width]`.
-    let rows: Matrix<Float>
-    let isLocal: Bool
+    package let rows: Matrix<Float>
+    package let isLocal: Bool
     /// Of the old global head, `[examples, old classes]`.
-    let teacherLogits: Matrix<Float>?
+    package let teacherLogits: Matrix<Float>?
   }
 
-  struct Value {
-    let loss: Double
+  package struct Value {
+    package let loss: Double
     /// `[examples, width]`.
-    let gradient: Matrix<Float>
-    let logScaleGradient: Float
+    package let gradient: Matrix<Float>
+    package let logScaleGradient: Float
     /// Of the episode's examples, those that are answered right; by the ridge, without having seen them.
-    let correct: Int
+    package let correct: Int
     /// By the head's rows; nil without a trained head.
-    var rowGradient: Matrix<Float>?
+    package let rowGradient: Matrix<Float>?
   }
 
   /// - Parameters:
   ///   - backboneKernel: the arc-cosine kernel of the backbone's features of the episode.
   ///   - labels: in `0..<classes`; with a head, its rows.
   ///   - head: for `softmax`, which is nothing without.
-  func evaluate(
+  package func evaluate(
     _ raw: Matrix<Float>, backboneKernel: Matrix<Float>, labels: [Int], classes: Int, logScale: Float,
     head: Head? = nil
   ) -> Value? {
@@ -59,7 +59,7 @@ package enum PromptObjective: Sendable, Equatable {
       return Value(
         loss: Double(loss), gradient: UnitLength.backward(cosineGradient.times(z), saved: unit),
         logScaleGradient: logScaleGradient,
-        correct: labels.indices.count { scores.columnOfLargest(inRow: $0) == labels[$0] })
+        correct: labels.indices.count { scores.columnOfLargest(inRow: $0) == labels[$0] }, rowGradient: nil)
     case .softmax(let softmax):
       guard let head else { return nil }
       let value = softmax.evaluate(
