@@ -9,7 +9,8 @@ import Tensor
 /// Flags: `--data FOLDER` with `train/CLASS/*` and `test/CLASS/*`, or with `ALPHABET/CHARACTER/*_DRAWER.png` (fifteen drawers to
 /// learn, five to test); `--shots N`, `--tasks N` of five classes, `--seeds 1,2,3`, `--test N` images a class,
 /// `--resolution N`; what is trained: `--steps N`, `--rate X`, `--lambda X`, `--share X`, `--classes N`, `--episode N`, `--rows N`,
-/// `--shallow`, `--isolated` (Q does not read the task prompts), `--no-q`, `--no-p`, `--fresh` (Q starts anew in each task).
+/// `--shallow`, `--isolated` (Q does not read the task prompts), `--no-q`, `--no-p`, `--fresh` (Q starts anew in each task),
+/// `--objective softmax|few-shot` (cosine heads trained with the prompts; usually the leave-one-out ridge).
 func runPromptExperiment(arguments: [String], json: Bool) throws {
   // What follows each `--and` is another way to train on the same images; its flags go before the common ones.
   let pieces = arguments.split(separator: "--and", omittingEmptySubsequences: false).map(Array.init)
@@ -82,6 +83,12 @@ struct PromptPlan {
     options.steps = number("--steps", 40)
     options.learningRate = number("--rate", 1e-3)
     options.objective = .leaveOneOutRidge(lambda: number("--lambda", 0.2), backboneShare: number("--share", 0.5))
+    switch value(of: "--objective", in: arguments) {
+    case nil, "ridge": break
+    case "softmax": options.objective = .softmax(SoftmaxObjective())
+    case "few-shot": options.objective = .softmax(SoftmaxObjective(isFewShot: true))
+    default: throw BenchmarkError("--objective is ridge, softmax or few-shot")
+    }
     options.classesPerEpisode = number("--classes", 16)
     options.examplesPerEpisode = number("--episode", 96)
     every = number("--every", 0)
@@ -179,11 +186,13 @@ private final class PromptRun {
     var tasks: [Float] = []
     var global = starts()
     var count = 0
+    var heads = PromptHeadReadout()
     for task in 0..<plan.tasks {
       let known = (task + 1) * plan.perTask
       let train = data.train.filter { $0.label < known }
       let features = Matrix(train.map(\.feature))
       let earlier = plan.hasTasks && count > 0 ? rows(tasks, count: count, train) : []
+      let teacher = heads.teacher { self.features(prompted(tasks, count: count, global), train) }
       if plan.isFresh { global = starts() }
       let new = start()
       let layout = PromptLayout(
@@ -195,7 +204,7 @@ private final class PromptRun {
         backbone, back: back, layout: layout, start: (plan.hasTasks ? new : []) + (plan.hasGlobal ? global : []),
         set: PromptTrainingSet(
           features: features, labels: train.map(\.label), preferred: Set(known - plan.perTask..<known),
-          tokens: { (train[$0].tokens, earlier.isEmpty ? nil : earlier[$0]) }),
+          teacher: teacher, tokens: { (train[$0].tokens, earlier.isEmpty ? nil : earlier[$0]) }),
         earlierRows: count * plan.rows, options: options, pool: pool)
       var losses: [Double] = []
       let clock = ContinuousClock.now
@@ -203,7 +212,9 @@ private final class PromptRun {
         if let report = training.step() { losses.append(report.loss) }
         if plan.every > 0, training.state.step % plan.every == 0, !training.isDone, task == plan.tasks - 1 {
           let (t, q) = split(training.state.parameters)
-          let line = try measure(tasks + t, count: count + (plan.hasTasks ? 1 : 0), q, known: known, train: train)
+          let line = try measure(
+            tasks + t, count: count + (plan.hasTasks ? 1 : 0), q, known: known, train: train,
+            heads: heads.adding(training.heads))
           print(
             "  step \(training.state.step): "
               + line.sorted { $0.key < $1.key }.map { "\($0.key) \(formatted($0.value, 4))" }.joined(separator: ", "))
@@ -214,7 +225,8 @@ private final class PromptRun {
       tasks += t
       global = q
       if plan.hasTasks { count += 1 }
-      let measured = try measure(tasks, count: count, global, known: known, train: train)
+      heads = heads.adding(training.heads)
+      let measured = try measure(tasks, count: count, global, known: known, train: train, heads: heads)
       for (name, value) in measured { results[name, default: []].append(value) }
       let loss =
         losses.isEmpty
@@ -258,17 +270,15 @@ private final class PromptRun {
 
   /// Test accuracy over the classes known so far, by source.
   private func measure(
-    _ tasks: [Float], count: Int, _ global: [Float], known: Int, train: [PromptData.Item]
+    _ tasks: [Float], count: Int, _ global: [Float], known: Int, train: [PromptData.Item],
+    heads: PromptHeadReadout
   ) throws -> [String: Double] {
     let test = data.test.filter { $0.label < known }
-    let layout = PromptLayout(
-      groups: (0..<count).map { _ in .init(rows: plan.rows, readsTasks: false) }
-        + plan.globalGroups, isDeep: plan.isDeep)
     let width = backbone.description.featureWidth
     var trained = Matrix(train.map(\.feature))
     var tested = Matrix(test.map(\.feature))
-    if !layout.groups.isEmpty {
-      let prompted = PromptedBackbone(backbone, layout: layout, parameters: tasks + global)
+    let prompted = self.prompted(tasks, count: count, global)
+    if !prompted.layout.groups.isEmpty {
       trained = joined(trained, features(prompted, train))
       tested = joined(tested, features(prompted, test))
     }
@@ -310,7 +320,20 @@ private final class PromptRun {
         results[name + " (left out)"] = Double(right) / Double(train.count)
       }
     }
+    if plan.hasGlobal {
+      let softmax = try heads.accuracies(
+        LabelledFeatures(features: trained, labels: train.map(\.label), classCount: known), test: tested,
+        labels: test.map(\.label), columns: globalColumns, width: width, pool: pool)
+      results.merge(softmax) { $1 }
+    }
     return results
+  }
+
+  private func prompted(_ tasks: [Float], count: Int, _ global: [Float]) -> PromptedBackbone {
+    let layout = PromptLayout(
+      groups: (0..<count).map { _ in .init(rows: plan.rows, readsTasks: false) }
+        + plan.globalGroups, isDeep: plan.isDeep)
+    return PromptedBackbone(backbone, layout: layout, parameters: tasks + global)
   }
 
   private func joined(_ one: Matrix<Float>, _ other: Matrix<Float>) -> Matrix<Float> {

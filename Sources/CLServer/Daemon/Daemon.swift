@@ -85,7 +85,8 @@ private struct DaemonParts {
     writeQueue = WorkQueue(name: "writes", threads: 1, capacity: 1024)
     teachQueue = WorkQueue(name: "teach", threads: 1, capacity: max(1, configuration.taskQueue))
 
-    ServiceMetrics.register(in: registry, serving: serving, prediction: prediction,
+    ServiceMetrics.register(
+      in: registry, serving: serving, prediction: prediction,
       features: features[embedder.key], store: store)
     let api = API(
       configuration: configuration, store: store, teaching: teaching, learning: learning, prediction: prediction,

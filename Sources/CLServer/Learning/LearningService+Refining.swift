@@ -275,7 +275,8 @@ extension LearningService {
           })
       }
       let data = LabelledFeatures(
-        features: picked(learned), labels: learners.map { round.labels[$0] }, groups: round.set.groups.map { groups in
+        features: picked(learned), labels: learners.map { round.labels[$0] },
+        groups: round.set.groups.map { groups in
           learners.map { groups[$0] }
         }, classCount: round.set.classes.count, mixture: mixture.kernels(of: bank, width: width))
       let fitted: FittedHead

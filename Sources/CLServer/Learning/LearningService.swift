@@ -40,8 +40,8 @@ package final class LearningService: Sendable {
 
   package init(
     store: Store, embedder: Embedder, builder: ModelBuilder, features: FeatureLibrary, trainer: PromptTrainer,
-    serving: ServingState, progress: ProgressBoard, events: EventHub, pool: ComputePool, logger: Logger, metrics: LearningMetrics,
-    keepVersions: Int
+    serving: ServingState, progress: ProgressBoard, events: EventHub, pool: ComputePool, logger: Logger,
+    metrics: LearningMetrics, keepVersions: Int
   ) {
     self.store = store
     self.embedder = embedder

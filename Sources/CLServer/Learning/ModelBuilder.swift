@@ -57,7 +57,7 @@ package struct ModelBuilder: Sendable {
     let fitted = try ClosedForm.fit(data, options: options, pool: pool)
     let examples = Set((set.training + set.heldOut).map(\.id))
     let manifest = VersionManifest(
-      features: featuresKey, setting: Self.setting(self.options), head: fitted.method.rawValue, lambda: fitted.lambda,
+      features: featuresKey, setting: Self.setting(self.options), head: fitted.name, lambda: fitted.lambda,
       temperature: fitted.temperature, classes: set.classes.map(\.id), trainingExamples: set.training.count,
       heldOutExamples: set.heldOut.count, mixture: sources.mixture)
     var prompts: [Artifact] = []

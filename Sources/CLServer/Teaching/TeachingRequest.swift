@@ -55,7 +55,9 @@ package struct TeachingRequest: Sendable {
       withUnsafeBytes(of: UInt64(bytes.count).littleEndian) { hash.update($0) }
       bytes.withUnsafeBytes { hash.update($0) }
     }
-    for text in [name, learner?.rawValue, holdout.map { "\($0)" }, extend ? "extend" : nil] { add(Array((text ?? "").utf8)) }
+    for text in [name, learner?.rawValue, holdout.map { "\($0)" }, extend ? "extend" : nil] {
+      add(Array((text ?? "").utf8))
+    }
     for (index, item) in intake.items {
       add(Array("\(index) \(item.isHeldOut.map { "\($0)" } ?? "")".utf8))
       for text in [item.label, item.name, item.group ?? ""] { add(Array(text.utf8)) }

@@ -16,12 +16,16 @@ package protocol Head: Sendable {
 /// What fitting gives.
 package struct FittedHead: Sendable {
   package let head: any Head
-  /// The method fitted; never `.automatic`.
-  package let method: ClosedFormMethod
+  /// The method fitted, never `.automatic`; nil for a head that was trained by gradients.
+  package let method: ClosedFormMethod?
   /// Regularisation chosen by leave-one-out: lambda of the ridges, the shrinkage of the shared covariance.
   package let lambda: Double?
-  /// Divides the scores before the softmax (`Calibration`), fitted on the leave-one-out scores.
+  /// Divides the scores before the softmax (`Calibration`), fitted on the leave-one-out scores where there are some.
   package let temperature: Float
-  /// For each example, in the caller's order, the scores of a head fitted without it (and without its group).
+  /// For each example, in the caller's order, the scores of a head fitted without it (and without its group). Nil for a
+  /// trained head: it would have to be trained once for every example.
   package let leaveOneOutScores: Matrix<Float>?
+
+  /// What was fitted, in a word.
+  package var name: String { method?.rawValue ?? "cosine-softmax" }
 }

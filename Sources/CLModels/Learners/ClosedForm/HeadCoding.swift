@@ -11,6 +11,7 @@ package enum HeadCoding {
     case .randomFeatures: head = try RandomFeaturesHead(from: &decoder)
     case .nearestClassMean: head = try NearestClassMeanHead(from: &decoder)
     case .sharedCovariance: head = try SharedCovarianceHead(from: &decoder)
+    case .cosineSoftmax: head = try CosineSoftmaxHead(from: &decoder)
     }
     try decoder.finish()
     return head
@@ -24,6 +25,7 @@ enum HeadKind: UInt32 {
   case nearestClassMean = 3
   case sharedCovariance = 4
   case mixedKernelRidge = 5
+  case cosineSoftmax = 6
 }
 
 private let magic: [UInt8] = Array("CLSH".utf8)

@@ -6,21 +6,36 @@ package enum PromptObjective: Sendable, Equatable {
   /// Kernel ridge over a mixture of the backbone's kernel and that of z, every example scored by the fit without it:
   /// cross-entropy of exp(T) times the leave-one-out scores (methods 1.2). `backboneShare` is the backbone's weight.
   case leaveOneOutRidge(lambda: Float, backboneShare: Float)
+  /// A softmax over cosine heads that are trained together with the prompts.
+  case softmax(SoftmaxObjective)
+
+  /// What `softmax` is evaluated with besides.
+  package struct Head {
+    /// `[classes, width]`.
+    package let rows: Matrix<Float>
+    package let isLocal: Bool
+    /// Of the old global head, `[examples, old classes]`.
+    package let teacherLogits: Matrix<Float>?
+  }
 
   package struct Value {
     package let loss: Double
     /// `[examples, width]`.
     package let gradient: Matrix<Float>
     package let logScaleGradient: Float
-    /// Of the episode's examples, those that the head without them answers right.
+    /// Of the episode's examples, those that are answered right; by the ridge, without having seen them.
     package let correct: Int
+    /// By the head's rows; nil without a trained head.
+    package let rowGradient: Matrix<Float>?
   }
 
   /// - Parameters:
   ///   - backboneKernel: the arc-cosine kernel of the backbone's features of the episode.
-  ///   - labels: in `0..<classes`.
+  ///   - labels: in `0..<classes`; with a head, its rows.
+  ///   - head: for `softmax`, which is nothing without.
   package func evaluate(
-    _ raw: Matrix<Float>, backboneKernel: Matrix<Float>, labels: [Int], classes: Int, logScale: Float
+    _ raw: Matrix<Float>, backboneKernel: Matrix<Float>, labels: [Int], classes: Int, logScale: Float,
+    head: Head? = nil
   ) -> Value? {
     switch self {
     case .leaveOneOutRidge(let lambda, let share):
@@ -44,7 +59,16 @@ package enum PromptObjective: Sendable, Equatable {
       return Value(
         loss: Double(loss), gradient: UnitLength.backward(cosineGradient.times(z), saved: unit),
         logScaleGradient: logScaleGradient,
-        correct: labels.indices.count { scores.columnOfLargest(inRow: $0) == labels[$0] })
+        correct: labels.indices.count { scores.columnOfLargest(inRow: $0) == labels[$0] }, rowGradient: nil)
+    case .softmax(let softmax):
+      guard let head else { return nil }
+      let value = softmax.evaluate(
+        raw, rows: head.rows, isLocal: head.isLocal, logScale: logScale, labels: labels,
+        teacherLogits: head.teacherLogits)
+      guard value.loss.isFinite else { return nil }
+      return Value(
+        loss: Double(value.loss), gradient: value.features, logScaleGradient: value.logScale, correct: value.correct,
+        rowGradient: value.rows)
     }
   }
 }

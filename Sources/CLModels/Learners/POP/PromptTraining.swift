@@ -6,6 +6,7 @@ package struct PromptTrainingOptions: Sendable, Equatable {
   package var steps = 40
   package var learningRate = 1e-3
   package var objective = PromptObjective.leaveOneOutRidge(lambda: 0.2, backboneShare: 0.5)
+  /// Of the ridge; batches of the softmax are drawn from all classes.
   package var classesPerEpisode = 16
   package var examplesPerEpisode = 96
   /// Of the noise that rows start with, beside the class token's own start.
@@ -22,16 +23,19 @@ package struct PromptTrainingSet: Sendable {
   package let labels: [Int]
   /// Classes of the task that is being learned.
   package let preferred: Set<Int>
+  /// For the softmax objective: what was known before this task.
+  package let teacher: PromptTeacher?
   /// The frozen tokens of an example, and the rows of earlier tasks; any thread.
   package let tokens: @Sendable (Int) -> (frozen: FrozenTokens, earlier: FrozenTokens?)
 
   package init(
-    features: Matrix<Float>, labels: [Int], preferred: Set<Int>,
+    features: Matrix<Float>, labels: [Int], preferred: Set<Int>, teacher: PromptTeacher? = nil,
     tokens: @escaping @Sendable (Int) -> (frozen: FrozenTokens, earlier: FrozenTokens?)
   ) {
     self.features = features
     self.labels = labels
     self.preferred = preferred
+    self.teacher = teacher
     self.tokens = tokens
   }
 }
@@ -49,6 +53,10 @@ package final class PromptTraining {
     /// T of every group, then its moments.
     package var logScales: [Float]
     package var scaleMoments: AdamW.State<Float>
+    /// Rows of the heads that are trained with the prompts (`PromptHeads`), then their moments; none before the first
+    /// step and without such heads.
+    package var headRows: [Float] = []
+    package var headMoments = AdamW.State<Float>(count: 0)
   }
 
   package struct Report: Sendable {
@@ -66,7 +74,9 @@ package final class PromptTraining {
   private let layout: PromptLayout
   private let options: PromptTrainingOptions
   private let set: PromptTrainingSet
-  private let sampler: EpisodeSampler
+  private let sampler: any ExampleSampler
+  /// Nil when the objective trains none.
+  private let headShapes: PromptHeads?
   private let pool: ComputePool
   private let chunks: [Chunk]
 
@@ -89,9 +99,17 @@ package final class PromptTraining {
     self.options = options
     self.set = set
     self.pool = pool
-    sampler = EpisodeSampler(
-      labels: set.labels, preferred: set.preferred, classes: options.classesPerEpisode,
-      size: options.examplesPerEpisode)
+    switch options.objective {
+    case .leaveOneOutRidge:
+      sampler = EpisodeSampler(
+        labels: set.labels, preferred: set.preferred, classes: options.classesPerEpisode,
+        size: options.examplesPerEpisode)
+      headShapes = nil
+    case .softmax(let objective):
+      sampler = BatchSampler(
+        labels: set.labels, size: options.examplesPerEpisode, isBalanced: objective.isFewShot)
+      headShapes = PromptHeads(layout, set: set, width: backbone.description.featureWidth)
+    }
     let count = max(1, options.examplesPerEpisode.dividedRoundingUp(by: Self.chunkSize) + 1)
     chunks = (0..<count).map { _ in
       Chunk(
@@ -100,7 +118,8 @@ package final class PromptTraining {
     }
     state = State(
       parameters: start, moments: AdamW.State(count: start.count),
-      logScales: layout.groups.map { _ in 3 }, scaleMoments: AdamW.State(count: layout.groups.count))
+      logScales: headShapes?.startLogScales ?? layout.groups.map { _ in 3 },
+      scaleMoments: AdamW.State(count: layout.groups.count))
   }
 
   /// Rows that start as the class token does, plus noise; offsets of zero.
@@ -128,22 +147,13 @@ package final class PromptTraining {
     // The episode depends on the step and the seed alone, so that a restart needs no generator's state.
     var generator = SeededGenerator(seed: options.seed &* 0x9E37_79B9 &+ UInt64(state.step))
     let episode = sampler.draw(&generator)
-    let parts = stride(from: 0, to: episode.count, by: Self.chunkSize).map {
-      Array(episode[$0..<min(episode.count, $0 + Self.chunkSize)])
-    }
+    let parts = Self.parts(episode)
     precondition(parts.count <= chunks.count, "an episode larger than was said")
     let parameters = state.parameters
     let tokens = parts.map { $0.map(set.tokens) }
-    let outputs = Mutex([Matrix<Float>?](repeating: nil, count: parts.count))
-    pool.forEach(parts.count, priority: .background) { [chunks, pool] index in
-      let pass = chunks[index].pass
-      let features = pass.forward(
-        parameters, frozen: tokens[index].map(\.frozen), earlier: tokens[index].compactMap(\.earlier)
-      ) { pool.yield() }
-      outputs.withLock { $0[index] = features }
-    }
-    let features = outputs.withLock { $0.compactMap { $0 } }
     defer { state.step += 1 }
+    guard startHeads() else { return nil }
+    let features = forward(tokens)
     guard let value = evaluate(episode, features: features) else { return nil }
 
     let gradients = Mutex([[Float]](repeating: [], count: parts.count))
@@ -163,16 +173,73 @@ package final class PromptTraining {
         }
       }
     }
-    guard GradientClipping.squaredNorm(total).isFinite else { return nil }
+    guard GradientClipping.squaredNorm(total).isFinite, GradientClipping.squaredNorm(value.heads).isFinite else {
+      return nil
+    }
     let rate = LearningRateSchedule.cosine(
       peak: options.learningRate, floor: 0, warmUp: 0, total: options.steps
     ).rate(at: state.step)
     var next = state
+    if !next.headRows.isEmpty {
+      Self.optimizer.update(&next.headRows, gradient: value.heads, state: &next.headMoments, learningRate: rate)
+    }
     Self.optimizer.update(&next.parameters, gradient: total, state: &next.moments, learningRate: rate)
     Self.optimizer.update(&next.logScales, gradient: value.scales, state: &next.scaleMoments, learningRate: rate)
     state = next
     return Report(
       step: state.step, loss: value.loss, correct: value.correct, examples: episode.count)
+  }
+
+  private typealias Tokens = (frozen: FrozenTokens, earlier: FrozenTokens?)
+
+  private static func parts(_ examples: [Int]) -> [[Int]] {
+    stride(from: 0, to: examples.count, by: chunkSize).map {
+      Array(examples[$0..<min(examples.count, $0 + chunkSize)])
+    }
+  }
+
+  /// The features of all groups, `[images * groups, width]` a part; as many parts as there are chunks at most.
+  private func forward(_ tokens: [[Tokens]]) -> [Matrix<Float>] {
+    let parameters = state.parameters
+    let outputs = Mutex([Matrix<Float>?](repeating: nil, count: tokens.count))
+    pool.forEach(tokens.count, priority: .background) { [chunks, pool] index in
+      let pass = chunks[index].pass
+      let features = pass.forward(
+        parameters, frozen: tokens[index].map(\.frozen), earlier: tokens[index].compactMap(\.earlier)
+      ) { pool.yield() }
+      outputs.withLock { $0[index] = features }
+    }
+    return outputs.withLock { $0.compactMap { $0 } }
+  }
+
+  /// Before the first step: rows of the heads, from the features that the prompts start with. False when they are no
+  /// numbers.
+  private func startHeads() -> Bool {
+    guard let headShapes, state.headRows.isEmpty else { return true }
+    let examples = PromptHeads.examplesToStart(set.labels)
+    let parts = Self.parts(examples)
+    var features: [Float] = []
+    for start in stride(from: 0, to: parts.count, by: chunks.count) {
+      let some = parts[start..<min(parts.count, start + chunks.count)]
+      features += forward(some.map { $0.map(set.tokens) }).flatMap(\.storage)
+    }
+    let width = backbone.description.featureWidth
+    let rows = headShapes.start(
+      Matrix(rows: features.count / width, columns: width, storage: features), labels: examples.map { set.labels[$0] })
+    guard rows.allSatisfy(\.isFinite) else { return false }
+    state.headRows = rows
+    state.headMoments = AdamW.State(count: rows.count)
+    return true
+  }
+
+  /// The heads that were trained with the prompts, one a group in the layout's order; none before the first step and
+  /// without such heads.
+  package var heads: [CosineRows] {
+    guard let headShapes, !state.headRows.isEmpty else { return [] }
+    return headShapes.shapes.enumerated().map { group, shape in
+      CosineRows(
+        labels: shape.labels, rows: headShapes.rows(group, in: state.headRows), logScale: state.logScales[group])
+    }
   }
 
   private struct EpisodeValue {
@@ -181,6 +248,8 @@ package final class PromptTraining {
     /// One a chunk, as the passes take them.
     let gradients: [Matrix<Float>]
     let scales: [Float]
+    /// By all heads' rows.
+    let heads: [Float]
   }
 
   /// The losses of all groups, added.
@@ -188,31 +257,37 @@ package final class PromptTraining {
     let width = backbone.description.featureWidth
     let groups = layout.groups.count
     let all = features.flatMap(\.storage)
-    var labels: [Int] = []
     var columns: [Int: Int] = [:]
-    for example in episode {
-      let label = set.labels[example]
-      let column = columns[label] ?? columns.count
-      columns[label] = column
-      labels.append(column)
-    }
-    let own = set.features.selectingRows(episode)
+    for example in episode where columns[set.labels[example]] == nil { columns[set.labels[example]] = columns.count }
+    // Heads that are trained have rows instead, and read nothing of the backbone.
+    let own = set.features.selectingRows(headShapes == nil ? episode : [])
     let backboneKernel = ArcCosineKernel.forward(own.timesTransposed(own))
     var gradient = [Float](repeating: 0, count: all.count)
     var loss = 0.0
     var correct: [Int] = []
     var scales: [Float] = []
+    var heads: [Float] = []
     for group in 0..<groups {
       var raw = Matrix<Float>(rows: episode.count, columns: width)
       for row in 0..<episode.count {
         let start = (row * groups + group) * width
         raw.storage.replaceSubrange(row * width..<(row + 1) * width, with: all[start..<start + width])
       }
+      let shape = headShapes?.shapes[group]
+      let head = headShapes.map {
+        PromptObjective.Head(
+          rows: $0.rows(group, in: state.headRows), isLocal: $0.shapes[group].isLocal,
+          teacherLogits: $0.teacherLogits(episode))
+      }
+      let labels = episode.map { example in
+        shape?.row(of: set.labels[example]) ?? columns[set.labels[example]] ?? 0
+      }
       guard
         let value = options.objective.evaluate(
-          raw, backboneKernel: backboneKernel, labels: labels, classes: columns.count,
-          logScale: state.logScales[group])
+          raw, backboneKernel: backboneKernel, labels: labels, classes: shape?.rows ?? columns.count,
+          logScale: state.logScales[group], head: head)
       else { return nil }
+      heads += value.rowGradient?.storage ?? []
       loss += value.loss / Double(groups)
       correct.append(value.correct)
       scales.append(value.logScaleGradient)
@@ -229,14 +304,16 @@ package final class PromptTraining {
           rows: part.rows, columns: width, storage: Array(gradient[start..<start + part.storage.count])))
       start += part.storage.count
     }
-    return EpisodeValue(loss: loss, correct: correct, gradients: slices, scales: scales)
+    return EpisodeValue(loss: loss, correct: correct, gradients: slices, scales: scales, heads: heads)
   }
 
   /// Goes on from what was saved; false when it is of another shape.
   package func restore(_ saved: State) -> Bool {
     guard saved.parameters.count == state.parameters.count, saved.logScales.count == state.logScales.count,
       saved.moments.firstMoments.count == state.parameters.count,
-      saved.scaleMoments.firstMoments.count == state.logScales.count
+      saved.scaleMoments.firstMoments.count == state.logScales.count,
+      saved.headRows.isEmpty || saved.headRows.count == headShapes?.count,
+      saved.headMoments.firstMoments.count == saved.headRows.count
     else { return false }
     state = saved
     return true

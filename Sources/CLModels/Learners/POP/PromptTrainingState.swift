@@ -2,7 +2,7 @@ internal import Tensor
 
 extension PromptTraining.State {
   private static var magic: [UInt8] { Array("CLST".utf8) }
-  private static var format: UInt32 { 1 }
+  private static var format: UInt32 { 2 }
 
   /// As bytes, little-endian: everything that training goes on from.
   package func encoded() -> [UInt8] {
@@ -11,13 +11,14 @@ extension PromptTraining.State {
     writer.append(UInt64(step))
     for numbers in [
       parameters, moments.firstMoments, moments.secondMoments, logScales, scaleMoments.firstMoments,
-      scaleMoments.secondMoments,
+      scaleMoments.secondMoments, headRows, headMoments.firstMoments, headMoments.secondMoments,
     ] {
       writer.append(UInt64(numbers.count))
       writer.append(floats: numbers)
     }
     writer.append(UInt64(moments.step))
     writer.append(UInt64(scaleMoments.step))
+    writer.append(UInt64(headMoments.step))
     return writer.bytes
   }
 
@@ -28,19 +29,21 @@ extension PromptTraining.State {
     guard format == Self.format else { throw .unreadable("format \(format) is unknown") }
     let step: UInt64 = try reader.integer()
     var numbers: [[Float]] = []
-    for _ in 0..<6 {
+    for _ in 0..<9 {
       let count: UInt64 = try reader.integer()
       numbers.append(try reader.floats(count))
     }
     let taken: UInt64 = try reader.integer()
     let scaleTaken: UInt64 = try reader.integer()
-    guard reader.isAtEnd, numbers[1].count == numbers[0].count, numbers[2].count == numbers[0].count,
-      numbers[4].count == numbers[3].count, numbers[5].count == numbers[3].count, step < 1 << 32, taken < 1 << 32,
-      scaleTaken < 1 << 32
+    let headsTaken: UInt64 = try reader.integer()
+    guard reader.isAtEnd, numbers.indices.allSatisfy({ numbers[$0].count == numbers[$0 / 3 * 3].count }),
+      [step, taken, scaleTaken, headsTaken].allSatisfy({ $0 < 1 << 32 })
     else { throw .unreadable("its numbers do not fit together") }
     self.init(
       step: Int(step), parameters: numbers[0],
       moments: .init(step: Int(taken), firstMoments: numbers[1], secondMoments: numbers[2]), logScales: numbers[3],
-      scaleMoments: .init(step: Int(scaleTaken), firstMoments: numbers[4], secondMoments: numbers[5]))
+      scaleMoments: .init(step: Int(scaleTaken), firstMoments: numbers[4], secondMoments: numbers[5]),
+      headRows: numbers[6],
+      headMoments: .init(step: Int(headsTaken), firstMoments: numbers[7], secondMoments: numbers[8]))
   }
 }
