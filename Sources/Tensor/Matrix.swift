@@ -66,6 +66,19 @@ package struct Matrix<Scalar: BinaryFloatingPoint & Sendable>: Sendable {
     return Matrix(rows: count, columns: columns, storage: selected)
   }
 
+  /// The columns in `ranges` side by side.
+  @inlinable
+  package func selectingColumns(_ ranges: [Range<Int>]) -> Matrix {
+    var selected: [Scalar] = []
+    selected.reserveCapacity(rows * ranges.reduce(0) { $0 + $1.count })
+    for row in 0..<rows {
+      for range in ranges {
+        selected.append(contentsOf: storage[row * columns + range.lowerBound..<row * columns + range.upperBound])
+      }
+    }
+    return Matrix(rows: rows, columns: ranges.reduce(0) { $0 + $1.count }, storage: selected)
+  }
+
   /// The matrix with rows and columns exchanged.
   @inlinable
   package func transposed() -> Matrix {

@@ -28,7 +28,8 @@ package struct Configuration: Sendable, Equatable {
   package var keepVersions = 50
 
   // Prompts
-  package var promptSteps = 120
+  /// 0: the built-in recipes.
+  package var promptSteps = 0
   package var promptRate = 1e-3
   package var promptRows = 1
   package var promptDepth = PromptDepth.deep

@@ -35,7 +35,7 @@ extension Setting {
       "random_feature_count", .learning, 64...65_536, \.randomFeatureCount,
       "Random features of the random-features head."),
     Setting(
-      "seed", .learning, .natural, "Seed of the random features.",
+      "seed", .learning, .natural, "Seed of the random features and of prompts.",
       read: { .natural($0.seed) }, write: { if case .natural(let value) = $1 { $0.seed = value } }),
     choice("learner", .learning, \.learner, "How a task is learned, where the request does not say."),
     number(
@@ -47,20 +47,27 @@ extension Setting {
   ]
 
   private static let prompts = [
-    integer("prompt_steps", .prompts, 1...100_000, \.promptSteps, "Steps of training for a task's prompts."),
-    number("prompt_rate", .prompts, 1e-6...1, \.promptRate, "Learning rate of prompts at the start of its cosine."),
+    integer(
+      "prompt_steps", .prompts, 0...100_000, \.promptSteps,
+      "Steps of training for a task's prompts; 0 tries the built-in recipes, gentle and strong."),
+    number(
+      "prompt_rate", .prompts, 1e-6...1, \.promptRate,
+      "Learning rate at the start of its cosine, where prompt_steps is not 0."),
     integer("prompt_rows", .prompts, 1...64, \.promptRows, "Prompt rows of a task, and of the global group."),
-    choice("prompt_depth", .prompts, \.promptDepth, "With an offset before every block, or none."),
+    choice(
+      "prompt_depth", .prompts, \.promptDepth,
+      "With an offset before every block, or none; prompts that exist stay as they are."),
     number("prompt_lambda", .prompts, 1e-4...100, \.promptLambda, "Ridge in the objective prompts are trained by."),
     number(
-      "prompt_share", .prompts, 0...0.99, \.promptShare, "Weight of the backbone's own kernel in that objective."),
+      "prompt_share", .prompts, 0...0.99, \.promptShare,
+      "Weight of the backbone's own kernel in that objective, where prompt_steps is not 0."),
     integer("prompt_episode", .prompts, 8...4096, \.promptEpisode, "Most examples in one step of training."),
     integer(
       "prompt_exemplars", .prompts, 2...100_000, \.promptExemplars,
       "Examples of a class of an earlier task that prompts are trained on, chosen by herding."),
     integer(
       "prompt_examples", .prompts, 2...20_000, \.promptExamples,
-      "With more training examples than this in all, prompts are not trained."),
+      "With more training examples than this in all, prompts are neither trained nor read."),
     seconds(
       "checkpoint_seconds", .prompts, 0.1...30, \.checkpointSeconds, "Time between checkpoints of training."),
     bytes(

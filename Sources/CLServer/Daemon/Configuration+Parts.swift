@@ -27,13 +27,13 @@ extension Configuration {
 
   package var promptTrainerOptions: PromptTrainerOptions {
     var training = PromptTrainingOptions()
-    training.steps = promptSteps
-    training.learningRate = promptRate
-    training.objective = .leaveOneOutRidge(lambda: Float(promptLambda), backboneShare: Float(promptShare))
     training.examplesPerEpisode = promptEpisode
     training.seed = seed
+    let custom = PromptRecipe(
+      name: "custom", steps: promptSteps, learningRate: promptRate, backboneShare: Float(promptShare))
     return PromptTrainerOptions(
-      training: training, rows: promptRows, isDeep: promptDepth == .deep, exemplars: promptExemplars,
+      recipes: promptSteps > 0 ? [custom] : [.gentle, .strong], lambda: Float(promptLambda), training: training,
+      rows: promptRows, isDeep: promptDepth == .deep, exemplars: promptExemplars,
       largestSet: promptExamples, checkpointSeconds: checkpointSeconds)
   }
 

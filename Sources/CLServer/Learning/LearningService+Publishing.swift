@@ -1,6 +1,15 @@
 import CLModels
 import HTTP
 package import Storage
+import Synchronization
+
+/// What is known of the stored version's features when another version must be made of it.
+struct CarriedSources {
+  /// They fit this backbone: the next version reads them on.
+  var sources: ModelSources?
+  /// There were prompts, of another backbone or resolution: they must be trained anew.
+  var areLost = false
+}
 
 extension LearningService {
   /// What a version adds to the one before.
@@ -27,7 +36,7 @@ extension LearningService {
     let snapshot = try storing { () throws(StorageError) in try store.trainingSnapshot() }
     var included = included(snapshot, adding: addition)
     // Prompts that saw what is no longer known go, until they are trained anew.
-    let sources = sources(known: Set(snapshot.examples.map(\.id)))
+    let sources = sources(known: Set(snapshot.examples.map(\.id)), count: included.count)
     _ = try embed(features.missing(included.sorted(), keys: sources.keys), sources)
     included.subtract(features.missing(included.sorted(), keys: sources.keys))
 
@@ -49,31 +58,33 @@ extension LearningService {
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       metrics.fitSeconds.observe(seconds)
       let version = version(built, set, snapshot, adding: addition, checked: !evenIfStale)
-      let lacks = sources.bank.groups.count < self.sources.bank.groups.count
+      let lacks = sources.bank.groups.count < self.sources.bank.groups.count || carried.withLock { $0.areLost }
       guard let id = try insert(version, snapshot, adding: addition, trainingAnew: lacks, finishing: jobs) else {
         return false
       }
       serve(built, as: id, seconds: seconds)
+      carried.withLock { $0 = CarriedSources() }
       return true
     }
   }
 
   /// What the active version reads; before the first, the backbone alone.
   var sources: ModelSources {
-    serving.latest?.sources
+    serving.latest?.sources ?? carried.withLock { $0.sources }
       ?? ModelSources(
         bank: PromptBank(isDeep: trainer.options.isDeep), shadow: PromptBank(isDeep: trainer.options.isDeep),
         mixture: .backboneOnly, backbone: embedder.backbone, backboneKey: embedder.key)
   }
 
   /// The same without the prompts that were trained on examples which are not `known`; the backbone alone as soon as one
-  /// of them goes.
-  private func sources(known: Set<Int64>) -> ModelSources {
+  /// of them goes, or with more examples than prompts are read with.
+  private func sources(known: Set<Int64>, count: Int) -> ModelSources {
     let current = sources
     let (bank, shadow) = (current.bank.keeping(known), current.shadow.keeping(known))
-    if bank == current.bank, shadow == current.shadow { return current }
+    let readsOn = bank == current.bank && count <= trainer.options.largestSet
+    if readsOn, shadow == current.shadow { return current }
     return ModelSources(
-      bank: bank, shadow: shadow, mixture: bank == current.bank ? current.mixture : .backboneOnly,
+      bank: bank, shadow: shadow, mixture: readsOn ? current.mixture : .backboneOnly,
       backbone: embedder.backbone, backboneKey: embedder.key)
   }
 
@@ -162,10 +173,18 @@ extension LearningService {
   private func restoreDerived() throws(StorageError) -> Bool {
     try load(embedder.key)
     guard let version = try store.activeVersion() else { return true }
+    let hadPrompts = version.artifacts.contains { $0.kind == VersionManifest.ArtifactKind.prompts }
     guard let manifest = VersionManifest(json: version.record.manifest), manifest.features == embedder.key,
-      manifest.setting == ModelBuilder.setting(builder.options), let model = try restored(version, manifest)
-    else { return false }
+      let model = try restored(version, manifest)
+    else {
+      carried.withLock { $0.areLost = hadPrompts }
+      return false
+    }
     for key in model.sources.allKeys.dropFirst() { try load(key) }
+    guard manifest.setting == ModelBuilder.setting(builder.options) else {
+      carried.withLock { $0.sources = model.sources }
+      return false
+    }
     serving.serve(model)
     return true
   }

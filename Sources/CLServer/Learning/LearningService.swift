@@ -36,6 +36,8 @@ package final class LearningService: Sendable {
   let logger: Logger
   let metrics: LearningMetrics
   let keepVersions: Int
+  /// What the stored version read, when it could not be restored itself.
+  let carried = Mutex<CarriedSources>(CarriedSources())
   private let signals = WaitableLock(Signals())
 
   package init(

@@ -2,8 +2,33 @@ package import CLModels
 import Synchronization
 package import Tensor
 
+/// One way of training prompts, with a name for documents.
+package struct PromptRecipe: Sendable, Equatable {
+  package let name: String
+  package let steps: Int
+  package let learningRate: Double
+  /// Weight of the backbone's own kernel in the objective.
+  package let backboneShare: Float
+
+  package init(name: String, steps: Int, learningRate: Double, backboneShare: Float) {
+    self.name = name
+    self.steps = steps
+    self.learningRate = learningRate
+    self.backboneShare = backboneShare
+  }
+
+  /// For what the backbone knows: enough to specialise, too little to learn examples by heart.
+  package static let gentle = PromptRecipe(name: "gentle", steps: 120, learningRate: 1e-3, backboneShare: 0.5)
+  /// For what it does not know.
+  package static let strong = PromptRecipe(name: "strong", steps: 240, learningRate: 2e-3, backboneShare: 0.3)
+}
+
 /// How the daemon trains prompts.
 package struct PromptTrainerOptions: Sendable {
+  /// Tried in this order, each next one only where the one before helped much.
+  package var recipes: [PromptRecipe]
+  package var lambda: Float
+  /// What recipes have in common.
   package var training: PromptTrainingOptions
   /// Of a task's group, and of the global one.
   package var rows: Int
@@ -61,10 +86,13 @@ package final class PromptTrainer: Sendable {
   ///   - seed: what start and episodes are drawn with.
   ///   - tokens: as in `PromptTrainingSet`.
   package func training(
-    _ bank: PromptBank, features: Matrix<Float>, labels: [Int], preferred: Set<Int>, seed: UInt64,
-    tokens: @escaping @Sendable (Int) -> (frozen: FrozenTokens, earlier: FrozenTokens?)
+    _ bank: PromptBank, features: Matrix<Float>, labels: [Int], preferred: Set<Int>, recipe: PromptRecipe,
+    seed: UInt64, tokens: @escaping @Sendable (Int) -> (frozen: FrozenTokens, earlier: FrozenTokens?)
   ) throws(BackboneError) -> PromptTraining {
     var training = options.training
+    training.steps = recipe.steps
+    training.learningRate = recipe.learningRate
+    training.objective = .leaveOneOutRidge(lambda: options.lambda, backboneShare: recipe.backboneShare)
     training.seed = seed
     var generator = SeededGenerator(seed: seed)
     func start() -> [Float] {

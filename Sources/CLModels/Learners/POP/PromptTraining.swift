@@ -57,6 +57,8 @@ package final class PromptTraining {
     /// step and without such heads.
     package var headRows: [Float] = []
     package var headMoments = AdamW.State<Float>(count: 0)
+    /// The loss of every step that was taken.
+    package var losses: [Float] = []
   }
 
   package struct Report: Sendable {
@@ -185,6 +187,7 @@ package final class PromptTraining {
     }
     Self.optimizer.update(&next.parameters, gradient: total, state: &next.moments, learningRate: rate)
     Self.optimizer.update(&next.logScales, gradient: value.scales, state: &next.scaleMoments, learningRate: rate)
+    next.losses.append(Float(value.loss))
     state = next
     return Report(
       step: state.step, loss: value.loss, correct: value.correct, examples: episode.count)

@@ -2,7 +2,7 @@ internal import Tensor
 
 extension PromptTraining.State {
   private static var magic: [UInt8] { Array("CLST".utf8) }
-  private static var format: UInt32 { 2 }
+  private static var format: UInt32 { 1 }
 
   /// As bytes, little-endian: everything that training goes on from.
   package func encoded() -> [UInt8] {
@@ -12,6 +12,7 @@ extension PromptTraining.State {
     for numbers in [
       parameters, moments.firstMoments, moments.secondMoments, logScales, scaleMoments.firstMoments,
       scaleMoments.secondMoments, headRows, headMoments.firstMoments, headMoments.secondMoments,
+      losses,
     ] {
       writer.append(UInt64(numbers.count))
       writer.append(floats: numbers)
@@ -29,14 +30,14 @@ extension PromptTraining.State {
     guard format == Self.format else { throw .unreadable("format \(format) is unknown") }
     let step: UInt64 = try reader.integer()
     var numbers: [[Float]] = []
-    for _ in 0..<9 {
+    for _ in 0..<10 {
       let count: UInt64 = try reader.integer()
       numbers.append(try reader.floats(count))
     }
     let taken: UInt64 = try reader.integer()
     let scaleTaken: UInt64 = try reader.integer()
     let headsTaken: UInt64 = try reader.integer()
-    guard reader.isAtEnd, numbers.indices.allSatisfy({ numbers[$0].count == numbers[$0 / 3 * 3].count }),
+    guard reader.isAtEnd, (0..<9).allSatisfy({ numbers[$0].count == numbers[$0 / 3 * 3].count }),
       [step, taken, scaleTaken, headsTaken].allSatisfy({ $0 < 1 << 32 })
     else { throw .unreadable("its numbers do not fit together") }
     self.init(
@@ -44,6 +45,7 @@ extension PromptTraining.State {
       moments: .init(step: Int(taken), firstMoments: numbers[1], secondMoments: numbers[2]), logScales: numbers[3],
       scaleMoments: .init(step: Int(scaleTaken), firstMoments: numbers[4], secondMoments: numbers[5]),
       headRows: numbers[6],
-      headMoments: .init(step: Int(headsTaken), firstMoments: numbers[7], secondMoments: numbers[8]))
+      headMoments: .init(step: Int(headsTaken), firstMoments: numbers[7], secondMoments: numbers[8]),
+      losses: numbers[9])
   }
 }

@@ -1,0 +1,209 @@
+import CLModels
+import JSONTree
+import Storage
+import Synchronization
+import Tensor
+
+/// How `refine` chooses among ways of answering, and lets the chosen one answer.
+extension LearningService {
+  /// Who learns, and who judges.
+  struct Judging {
+    /// Positions in the round's training examples.
+    let learners: [Int]
+    let records: [ExampleRecord]
+  }
+
+  /// A candidate's answers, one a judge.
+  struct Judged {
+    let candidate: Refinement.Candidate
+    let isRight: [Bool]
+    /// The task of each judge.
+    let tasks: [Int64]
+  }
+
+  /// Fewer say nothing.
+  static let fewestJudges = 10
+
+  /// The share of judges that a recipe must win over the backbone alone before the next, stronger one is tried.
+  static let gainForMore = 0.015
+
+  /// Whether what is held out can judge: every class has an example there, and there are enough in all.
+  static func canJudge(_ set: TrainingSet) -> Bool {
+    Set(set.heldOut.map(\.classID)).count == set.classes.count && set.heldOut.count >= 100
+  }
+
+  /// How mixtures of the bank's sources do on the judges, each with a head fitted to the learners. Nil when something was
+  /// removed meanwhile.
+  func measure(
+    _ round: RefiningRound, _ bank: PromptBank, _ mixtures: [SourceMixture], training: String?, _ judging: Judging
+  ) throws(LearningFailure) -> [Judged]? {
+    progress.begin(round.taskID, phase: "choosing", done: 0, total: mixtures.count)
+    let ids = judging.learners.map { round.set.training[$0].id } + judging.records.map(\.id)
+    let columns = Dictionary(uniqueKeysWithValues: round.set.classes.enumerated().map { ($1.id, $0) })
+    let width = embedder.backbone.description.featureWidth
+    let reads = mixtures.contains(where: \.usesPrompts)
+    guard let rows = reads ? try rows(of: ids, bank, round) : features[embedder.key].matrix(ids) else { return nil }
+    var results: [Judged] = []
+    // Where a bank lacks a source, two mixtures may be the same.
+    for mixture in mixtures where mixture.usesPrompts || training == nil {
+      let sources = mixture.sources(of: bank)
+      let picked = rows.selectingColumns(sources.map { $0 * width..<($0 + 1) * width })
+      let data = LabelledFeatures(
+        features: picked.selectingRows(0..<judging.learners.count), labels: judging.learners.map { round.labels[$0] },
+        groups: round.set.groups.map { groups in judging.learners.map { groups[$0] } },
+        classCount: round.set.classes.count, mixture: mixture.kernels(of: bank, width: width))
+      let fitted: FittedHead
+      do throws(LearnerError) {
+        fitted = try ClosedForm.fit(data, options: ClosedFormOptions(method: .kernelRidge), pool: pool)
+      } catch {
+        throw .unusable("\(error)")
+      }
+      let scores = fitted.head.scores(picked.selectingRows(judging.learners.count..<ids.count))
+      let isRight = judging.records.enumerated().map { row, record in
+        scores.columnOfLargest(inRow: row) == columns[record.classID]
+      }
+      results.append(
+        Judged(
+          candidate: Refinement.Candidate(
+            mixture: mixture, training: training, correct: isRight.count { $0 }, total: isRight.count),
+          isRight: isRight, tasks: judging.records.map(\.taskID)))
+      progress.advance(round.taskID, to: results.count)
+      guard try makeWay(round) else { return nil }
+    }
+    return results
+  }
+
+  /// The backbone's feature and one of every group, side by side. Nil when something was removed meanwhile.
+  func rows(
+    of ids: [Int64], _ bank: PromptBank, _ round: RefiningRound
+  ) throws(LearningFailure) -> Matrix<Float>? {
+    guard let own = features[embedder.key].matrix(ids) else { return nil }
+    let prompted = PromptedBackbone(embedder.backbone, layout: bank.layout, parameters: bank.parameters)
+    let reader = TokenReader(cache: trainer.tokens, embedder: embedder, store: store)
+    let found = Mutex([[Float]](repeating: [], count: ids.count))
+    let pool = pool
+    let batchSize = 32 * pool.workers
+    for start in stride(from: 0, to: ids.count, by: batchSize) {
+      let batch = start..<min(ids.count, start + batchSize)
+      pool.forEach(batch.count, priority: .background) { offset in
+        let index = batch.lowerBound + offset
+        let row = prompted.promptFeatures([reader.tokens(of: ids[index])]) { pool.yield() }.storage
+        found.withLock { $0[index] = row }
+      }
+      guard try makeWay(round) else { return nil }
+    }
+    let rows = found.withLock { $0 }
+    return Matrix((0..<ids.count).map { Array(own.row($0)) + rows[$0] })
+  }
+
+  /// The candidate with the most right answers, the first of equals; nil where none has more than the baseline, which is
+  /// what answers now. Out are those that are worse than it on some task by more than chance: answers lost against
+  /// answers won, 1.96 deviations (McNemar's test).
+  static func choose(_ judged: [Judged], baseline: Int) -> (index: Int?, reason: String?) {
+    let plain = judged[baseline]
+    func harms(_ other: Judged) -> Bool {
+      Set(plain.tasks).contains { task in
+        var (won, lost) = (0, 0)
+        for index in plain.tasks.indices where plain.tasks[index] == task {
+          if other.isRight[index] && !plain.isRight[index] { won += 1 }
+          if !other.isRight[index] && plain.isRight[index] { lost += 1 }
+        }
+        return Double(lost - won) > 1.96 * Double(lost + won).squareRoot()
+      }
+    }
+    let harmless = judged.indices.filter { $0 != baseline && !harms(judged[$0]) }
+    if harmless.isEmpty { return (nil, "every candidate lowers the accuracy of some task beyond the interval") }
+    let most = harmless.map { judged[$0].candidate.correct }.max() ?? 0
+    guard most > plain.candidate.correct else {
+      return (nil, "no candidate answers more than what is served already")
+    }
+    return (harmless.first { judged[$0].candidate.correct == most }, nil)
+  }
+
+  // MARK: The end
+
+  /// Publishes a version that reads the new prompts. False when something was removed meanwhile.
+  func adopt(
+    _ round: RefiningRound, _ next: ModelSources, _ outcome: Refinement
+  ) throws(LearningFailure) -> Bool {
+    // Tasks may have come since the start.
+    let snapshot = try storing { () throws(StorageError) in try store.trainingSnapshot() }
+    guard snapshot.removalCount == round.removals else { return false }
+    let included = serving.latest?.examples ?? []
+    let set = TrainingSet(classes: snapshot.classes, examples: snapshot.examples, included: included)
+    let ids = (set.training + set.heldOut).map(\.id)
+    let all = next.prompted == nil ? [next.allKeys[0]] : next.allKeys
+    let missing = features.missing(ids, keys: next.keys)
+    if next.prompted != nil, !missing.isEmpty {
+      guard let rows = try rows(of: missing, next.bank, round) else { return false }
+      let width = embedder.backbone.description.featureWidth
+      for (position, key) in all.enumerated().dropFirst() {
+        let column = missing.enumerated().map { row, id in
+          (exampleID: id, vector: Array(rows.row(row).dropFirst(position * width).prefix(width)))
+        }
+        try storing { () throws(StorageError) in try store.storeFeatures(column, backboneKey: key) }
+        features[key].insert(column)
+      }
+    }
+    let result: ModelBuilder.Outcome
+    do throws(LearnerError) {
+      result = try builder.build(set, sources: next)
+    } catch {
+      throw .unusable("\(error)")
+    }
+    guard case .built(let built) = result else { return false }
+    let tasks = Set((set.training + set.heldOut).map(\.taskID))
+    let version = NewVersion(
+      afterTaskID: tasks.max(), manifest: built.manifest.json, artifacts: built.artifacts,
+      evaluations: built.evaluation.tasks, classEvaluations: built.evaluation.classes, removalCount: round.removals,
+      servingTasks: tasks)
+    var outcome = outcome
+    outcome.seconds = (ContinuousClock.now - round.start) / .seconds(1)
+    let document = outcome.document.encodedText()
+    let update = TaskUpdate(
+      taskID: round.taskID, state: .ready, isServing: nil, event: NewEvent(kind: "ready", data: document),
+      refinement: document)
+    let id: Int64
+    do throws(StorageError) {
+      id = try store.publish(
+        version, taskUpdates: [update], keepVersions: keepVersions == 0 ? .max : keepVersions, finishing: round.job)
+    } catch {
+      switch error {
+      case .conflict(.removedMeanwhile): return false
+      case .conflict(.jobEnded), .notFound: throw .cancelled
+      default: throw .storage(error)
+      }
+    }
+    serve(built, as: id, seconds: outcome.seconds)
+    let gone = features.keep(Set(next.allKeys))
+    try storing { () throws(StorageError) in try store.deleteFeatures(backboneKeys: gone) }
+    return true
+  }
+
+  /// Ends without a new version.
+  func finish(_ round: RefiningRound, _ outcome: Refinement) throws(LearningFailure) -> Bool {
+    var outcome = outcome
+    outcome.seconds = (ContinuousClock.now - round.start) / .seconds(1)
+    let document = outcome.document.encodedText()
+    let isDone = try storing { () throws(StorageError) in
+      try store.finishRefining(
+        job: round.job, taskID: round.taskID, refinement: document, event: NewEvent(kind: "ready", data: document))
+    }
+    if !isDone { throw .cancelled }
+    logger.info(
+      "prompts were not adopted",
+      [
+        LogField("task", .integer(Int(round.taskID))), LogField("reason", .text(outcome.reason ?? "")),
+      ])
+    return true
+  }
+}
+
+extension Refinement {
+  /// How a training went.
+  mutating func note(_ trained: LearningService.TrainedBank) {
+    steps = trained.losses.count
+    firstLoss = trained.losses.first
+    lastLoss = trained.losses.last
+  }
+}
