@@ -2,12 +2,12 @@
 """Teaches a dataset task by task through the API, once with each learner, and compares the accuracies.
 
 After every task the first --between test images of each known class are asked, after the last one --test of them.
-Average accuracy is the mean over tasks after the last one; average incremental accuracy the mean over all moments of the
-mean over the tasks known then; forgetting how far a task fell from its best moment, on average. Classes are shuffled,
-and images drawn, by each seed; both learners get the same. Nothing is held out: what is served was chosen by
-cross-fitting, and the test images are seen by nobody.
+Average accuracy is the mean over tasks after the last one; average incremental accuracy the mean over all moments of
+the mean over the tasks known then; forgetting how far a task fell from its best moment, on average. Classes are
+shuffled, and images drawn, by each seed; both learners get the same. Nothing is held out: what is served was chosen
+by cross-fitting, and the test images are seen by nobody.
 
-    pop_accuracy.py --data tiny-imagenet --shots 20 --seeds 1,2,3 [--resolution 160] [--learners closed-form,pop] [--json]
+    pop_accuracy.py --data tiny-imagenet --shots 20 --seeds 1,2,3 [--resolution 160] [--json] [-- FLAGS]
     pop_accuracy.py --data omniglot --seeds 1,2,3
 """
 
@@ -37,7 +37,8 @@ def omniglot(seed, tasks):
 
 def asked_right(server, group, count):
     images = [(name, image) for name, _, tested in group for image in tested[:count]]
-    return sum(label == name for (name, _), label in zip(images, ask(server, [image for _, image in images]))) / len(images)
+    labels = ask(server, [image for _, image in images])
+    return sum(label == name for (name, _), label in zip(images, labels)) / len(images)
 
 
 def run(classes, learner, resolution, between, test, flags):

@@ -14,11 +14,17 @@ extension LearningService {
   }
 
   /// A candidate's answers, one a judge.
-  struct Judged {
-    let candidate: Refinement.Candidate
-    let isRight: [Bool]
+  package struct Judged: Sendable {
+    package let candidate: Refinement.Candidate
+    package let isRight: [Bool]
     /// The task of each judge.
-    let tasks: [Int64]
+    package let tasks: [Int64]
+
+    package init(candidate: Refinement.Candidate, isRight: [Bool], tasks: [Int64]) {
+      self.candidate = candidate
+      self.isRight = isRight
+      self.tasks = tasks
+    }
   }
 
   /// Fewer say nothing.
@@ -99,7 +105,7 @@ extension LearningService {
   /// The candidate with the most right answers, the first of equals; nil where none has more than the baseline, which is
   /// what answers now. Out are those that are worse than it on some task by more than chance: answers lost against
   /// answers won, 1.96 deviations (McNemar's test).
-  static func choose(_ judged: [Judged], baseline: Int) -> (index: Int?, reason: String?) {
+  package static func choose(_ judged: [Judged], baseline: Int) -> (index: Int?, reason: String?) {
     let plain = judged[baseline]
     func harms(_ other: Judged) -> Bool {
       Set(plain.tasks).contains { task in

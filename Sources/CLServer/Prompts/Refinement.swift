@@ -10,6 +10,13 @@ package struct Refinement: Sendable {
     package let training: String?
     package let correct: Int
     package let total: Int
+
+    package init(mixture: SourceMixture, training: String?, correct: Int, total: Int) {
+      self.mixture = mixture
+      self.training = training
+      self.correct = correct
+      self.total = total
+    }
   }
 
   /// What the candidates were measured on.

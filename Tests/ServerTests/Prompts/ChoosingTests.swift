@@ -1,0 +1,42 @@
+import CLModels
+import CLServer
+import Testing
+
+private func judged(_ rights: String, tasks: [Int64]? = nil) -> LearningService.Judged {
+  let isRight = rights.map { $0 == "1" }
+  return LearningService.Judged(
+    candidate: Refinement.Candidate(
+      mixture: .backboneOnly, training: "gentle", correct: isRight.count { $0 }, total: isRight.count),
+    isRight: isRight, tasks: tasks ?? isRight.map { _ in 1 })
+}
+
+@Suite struct ChoosingTests {
+  @Test func theMostRightAnswersWinAndTheFirstOfEquals() {
+    let all = [judged("1100"), judged("1110"), judged("1111"), judged("1111")]
+    #expect(LearningService.choose(all, baseline: 0).index == 2)
+  }
+
+  @Test func equalsOfWhatIsServedChangeNothing() {
+    let (index, reason) = LearningService.choose([judged("1100"), judged("0011")], baseline: 0)
+    #expect(index == nil)
+    #expect(reason?.contains("served") == true)
+  }
+
+  @Test func whatWorsensATaskBeyondChanceIsOut() {
+    // Twelve won in the second task, six lost and none won in the first: 6 > 1.96 sqrt(6).
+    let tasks = [Int64](repeating: 1, count: 6) + [Int64](repeating: 2, count: 12)
+    let plain = judged("111111" + "000000000000", tasks: tasks)
+    let other = judged("000000" + "111111111111", tasks: tasks)
+    let (index, reason) = LearningService.choose([plain, other], baseline: 0)
+    #expect(index == nil)
+    #expect(reason?.contains("task") == true)
+    // Three lost are chance: 3 < 1.96 sqrt(3).
+    let milder = judged("000111" + "111111111111", tasks: tasks)
+    #expect(LearningService.choose([plain, other, milder], baseline: 0).index == 2)
+  }
+
+  @Test func whatIsServedMayGiveWayToTheBackboneAlone() {
+    let all = [judged("1110"), judged("1100"), judged("1000")]
+    #expect(LearningService.choose(all, baseline: 1).index == 0)
+  }
+}
