@@ -20,6 +20,12 @@ private let comparisons = [
   Comparison(name: "closed-form", summary: "the closed-form heads against scikit-learn", run: runClosedFormBenchmark),
   Comparison(
     name: "pop", summary: "prompts trained task after task, against the closed form", run: runPromptExperiment),
+  Comparison(
+    name: "pop-training", summary: "training prompts against PyTorch; --refine: all of a task's refinement",
+    run: runPromptTrainingBenchmark),
+  Comparison(
+    name: "pop-prediction", summary: "an image through the backbone with prompts, against the bare backbone",
+    run: runPromptPredictionBenchmark),
   Comparison(name: "http", summary: "GET /healthz against nginx", run: runHTTPBenchmark),
 ]
 

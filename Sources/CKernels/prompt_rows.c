@@ -15,6 +15,29 @@ int32_t ck_prompt_weights_stride(int32_t frozen, int32_t earlier, int32_t rows) 
   return padded_tokens(frozen) + padded_tokens(earlier) + padded_tokens(rows);
 }
 
+enum { TILE = CK_FROZEN_LANES }; // tokens and numbers of a tile of keys
+
+typedef int8_t tile_row __attribute__((vector_size(TILE), aligned(1)));
+
+/// Writes the first `columns` columns of a tile, `stride` apart. Interleaving the rows of the upper half with those of the
+/// lower one moves a bit from a number's row to its column; after four times, all bits have changed places.
+static inline __attribute__((always_inline)) void transpose_tile(const int8_t *tile, int32_t columns, int8_t *to,
+                                                                 int64_t stride) {
+  tile_row rows[TILE], mixed[TILE];
+  memcpy(rows, tile, sizeof rows);
+#pragma GCC unroll 4
+  for (int round = 0; round < 4; round++) {
+#pragma GCC unroll 8
+    for (int i = 0; i < TILE / 2; i++) {
+      tile_row a = rows[i], b = rows[i + TILE / 2];
+      mixed[2 * i] = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+      mixed[2 * i + 1] = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    }
+    memcpy(rows, mixed, sizeof rows);
+  }
+  for (int32_t i = 0; i < columns; i++) memcpy(to + i * stride, &rows[i], sizeof rows[i]);
+}
+
 #define LANES 4
 #define TARGET
 #define NAME(x) x##_scalar
@@ -32,57 +55,31 @@ int32_t ck_prompt_weights_stride(int32_t frozen, int32_t earlier, int32_t rows) 
 #include "prompt_rows.inc"
 #endif
 
-/// max|x| / 127, and its inverse, 0 for what is too small to divide by.
-static float scale_of(int32_t count, const float *x, float *inverse) {
-  float largest = 0;
-  for (int32_t i = 0; i < count; i++) {
-    float size = fabsf(x[i]);
-    largest = size > largest ? size : largest;
-  }
-  float scale = largest / 127;
-  *inverse = scale > 1e-30f ? 1 / scale : 0;
-  return scale;
-}
-
-static int8_t quantize(float x, float inverse) {
-  float steps = rintf(x * inverse);
-  return (int8_t)(steps > 127 ? 127 : steps < -127 ? -127 : steps);
-}
-
-void ck_freeze_keys(int32_t tokens, int32_t heads, int32_t head_width, const float *x, int32_t ldx, int8_t *keys,
-                    float *scales) {
-  int32_t padded = padded_tokens(tokens);
-  memset(keys, 0, (size_t)heads * (size_t)head_width * (size_t)padded);
-  memset(scales, 0, (size_t)heads * (size_t)padded * sizeof *scales);
-  for (int32_t t = 0; t < tokens; t++) {
-    for (int32_t head = 0; head < heads; head++) {
-      const float *from = x + (int64_t)t * ldx + head * head_width;
-      float inverse;
-      scales[head * padded + t] = scale_of(head_width, from, &inverse);
-      int8_t *to = keys + (int64_t)head * head_width * padded + t;
-      for (int32_t d = 0; d < head_width; d++) to[(int64_t)d * padded] = quantize(from[d], inverse);
-    }
-  }
-}
-
-void ck_freeze_values(int32_t tokens, int32_t heads, int32_t head_width, const float *x, int32_t ldx, int8_t *values,
-                      float *scales) {
-  int32_t padded = padded_tokens(tokens);
-  memset(scales, 0, (size_t)heads * (size_t)padded * sizeof *scales);
-  for (int32_t t = 0; t < tokens; t++) {
-    for (int32_t head = 0; head < heads; head++) {
-      const float *from = x + (int64_t)t * ldx + head * head_width;
-      float inverse;
-      scales[head * padded + t] = scale_of(head_width, from, &inverse);
-      int8_t *to = values + ((int64_t)head * tokens + t) * head_width;
-      for (int32_t d = 0; d < head_width; d++) to[d] = quantize(from[d], inverse);
-    }
-  }
-}
-
 /// The widest variant whose vectors a head's width is a multiple of.
 static ck_isa variant(ck_isa isa, int32_t head_width) {
   return isa == CK_ISA_AVX512 && head_width % 16 != 0 ? CK_ISA_AVX2 : isa;
+}
+
+void ck_freeze_keys(ck_isa isa, int32_t tokens, int32_t heads, int32_t head_width, const float *x, int32_t ldx,
+                    int8_t *keys, float *scales) {
+  switch (variant(isa, head_width)) {
+#if defined(__x86_64__)
+    case CK_ISA_AVX512: freeze_keys_avx512(tokens, heads, head_width, x, ldx, keys, scales); return;
+    case CK_ISA_AVX2: freeze_keys_avx2(tokens, heads, head_width, x, ldx, keys, scales); return;
+#endif
+    default: freeze_keys_scalar(tokens, heads, head_width, x, ldx, keys, scales);
+  }
+}
+
+void ck_freeze_values(ck_isa isa, int32_t tokens, int32_t heads, int32_t head_width, const float *x, int32_t ldx,
+                      int8_t *values, float *scales) {
+  switch (variant(isa, head_width)) {
+#if defined(__x86_64__)
+    case CK_ISA_AVX512: freeze_values_avx512(tokens, heads, head_width, x, ldx, values, scales); return;
+    case CK_ISA_AVX2: freeze_values_avx2(tokens, heads, head_width, x, ldx, values, scales); return;
+#endif
+    default: freeze_values_scalar(tokens, heads, head_width, x, ldx, values, scales);
+  }
 }
 
 void ck_prompt_attention(ck_isa isa, const ck_prompt_rows *rows, const float *projections, float *weights, float *out) {

@@ -18,16 +18,20 @@ final class FrozenBlock {
   private var count: Int { heads * headWidth }
 
   /// Normal numbers in rows of one number more than is read, so that a wrong stride shows.
-  convenience init(tokens: Int, heads: Int, headWidth: Int, seed: UInt64, scale: Float = 1) {
+  convenience init(
+    tokens: Int, heads: Int, headWidth: Int, seed: UInt64, scale: Float = 1, isa: ck_isa = ck_isa_best()
+  ) {
     var generator = TestGenerator(seed: seed)
     let numbers = tokens * (heads * headWidth + 1)
     self.init(
       tokens: tokens, heads: heads, headWidth: headWidth, keys: generator.gaussians(numbers, scale: scale),
-      values: generator.gaussians(numbers, scale: scale))
+      values: generator.gaussians(numbers, scale: scale), isa: isa)
   }
 
   /// keys and values: `[tokens, heads * headWidth + 1]`.
-  init(tokens: Int, heads: Int, headWidth: Int, keys: [Float], values: [Float]) {
+  init(
+    tokens: Int, heads: Int, headWidth: Int, keys: [Float], values: [Float], isa: ck_isa = ck_isa_best()
+  ) {
     self.tokens = tokens
     self.heads = heads
     self.headWidth = headWidth
@@ -47,8 +51,8 @@ final class FrozenBlock {
     valueNumbers.initialize(repeating: 99, count: width * tokens)
     valueScales.initialize(repeating: 99, count: heads * padded)
     let shape = (tokens: Int32(tokens), heads: Int32(heads), width: Int32(headWidth), stride: Int32(width + 1))
-    ck_freeze_keys(shape.tokens, shape.heads, shape.width, keys, shape.stride, keyNumbers, keyScales)
-    ck_freeze_values(shape.tokens, shape.heads, shape.width, values, shape.stride, valueNumbers, valueScales)
+    ck_freeze_keys(isa, shape.tokens, shape.heads, shape.width, keys, shape.stride, keyNumbers, keyScales)
+    ck_freeze_values(isa, shape.tokens, shape.heads, shape.width, values, shape.stride, valueNumbers, valueScales)
   }
 
   deinit {
@@ -69,6 +73,17 @@ final class FrozenBlock {
   /// The numbers a key is stored as, past the last token too.
   func keyNumber(_ head: Int, _ token: Int, _ index: Int) -> Int8 {
     keyNumbers[(head * headWidth + index) * padded + token]
+  }
+
+  /// Everything that is stored: numbers and scales of keys, then of values.
+  var stored: (numbers: [Int8], scales: [Float]) {
+    let width = heads * headWidth
+    return (
+      Array(UnsafeBufferPointer(start: keyNumbers, count: width * padded))
+        + Array(UnsafeBufferPointer(start: valueNumbers, count: width * tokens)),
+      Array(UnsafeBufferPointer(start: keyScales, count: heads * padded))
+        + Array(UnsafeBufferPointer(start: valueScales, count: heads * padded))
+    )
   }
 
   /// What the kernels read.

@@ -25,6 +25,31 @@ struct FrozenTokenTests {
     }
   }
 
+  /// Tokens kept by one variant are read by any other.
+  @Test(arguments: [1, 15, 16, 17, 101], [(1, 8), (3, 24), (2, 32), (12, 64)])
+  func everyVariantStoresTheSame(tokens: Int, shape: (heads: Int, headWidth: Int)) {
+    func stored(_ isa: ck_isa) -> (numbers: [Int8], scales: [Float]) {
+      FrozenBlock(
+        tokens: tokens, heads: shape.heads, headWidth: shape.headWidth, seed: UInt64(tokens), scale: 3, isa: isa
+      ).stored
+    }
+    let expected = stored(CK_ISA_SCALAR)
+    for isa in vectorVariants {
+      let (numbers, scales) = stored(isa)
+      #expect(numbers == expected.numbers && scales == expected.scales, "\(isa)")
+    }
+  }
+
+  /// Halves go to the even number, as `rintf` rounds.
+  @Test(arguments: vectorVariants + [CK_ISA_SCALAR])
+  func stepsAreRoundedToTheNearest(isa: ck_isa) {
+    let numbers: [Float] = [127, 0.5, 1.5, -2.5, 2.4999, -126.5, 126.51, -0.49]
+    let block = FrozenBlock(tokens: 1, heads: 1, headWidth: 8, keys: numbers + [0], values: numbers + [0], isa: isa)
+    let expected: [Int8] = [127, 0, 2, -2, 2, -126, 127, 0]
+    #expect((0..<8).map { block.keyNumber(0, 0, $0) } == expected)
+    #expect((0..<8).map { block.value(0, 0, $0) } == expected.map(Double.init))
+  }
+
   @Test(arguments: [1, 15, 16, 17, 101])
   func numbersPastTheLastTokenAreZeros(tokens: Int) {
     let block = FrozenBlock(tokens: tokens, heads: 2, headWidth: 8, seed: 1)

@@ -21,10 +21,11 @@ typedef struct ck_frozen_tokens {
 } ck_frozen_tokens;
 
 /// Quantizes keys `[tokens, ldx]`, head after head in a row, to the form above; numbers past the last token are zeros.
-void ck_freeze_keys(int32_t tokens, int32_t heads, int32_t head_width, const float *x, int32_t ldx, int8_t *keys,
-                    float *scales);
-void ck_freeze_values(int32_t tokens, int32_t heads, int32_t head_width, const float *x, int32_t ldx, int8_t *values,
-                      float *scales);
+/// head_width is a multiple of 8. The same bits from every variant.
+void ck_freeze_keys(ck_isa isa, int32_t tokens, int32_t heads, int32_t head_width, const float *x, int32_t ldx,
+                    int8_t *keys, float *scales);
+void ck_freeze_values(ck_isa isa, int32_t tokens, int32_t heads, int32_t head_width, const float *x, int32_t ldx,
+                      int8_t *values, float *scales);
 
 /// The rows of one image. Row r reads the frozen tokens, those of `earlier` where reads_earlier[r], and the rows
 /// first[r] ..< last[r].

@@ -61,11 +61,11 @@ package final class FrozenTokens: Sendable {
   }
 
   /// Quantizes a block's keys and values, `[tokens, stride]` each, head after head in a row.
-  func freeze(block: Int, keys: UnsafePointer<Float>, values: UnsafePointer<Float>, stride: Int) {
+  func freeze(block: Int, keys: UnsafePointer<Float>, values: UnsafePointer<Float>, stride: Int, isa: ck_isa) {
     let (tokens, heads, headWidth) = (Int32(shape.tokens), Int32(shape.heads), Int32(shape.headWidth))
     let parts = parts(block)
-    ck_freeze_keys(tokens, heads, headWidth, keys, Int32(stride), parts.keys, parts.keyScales)
-    ck_freeze_values(tokens, heads, headWidth, values, Int32(stride), parts.values, parts.valueScales)
+    ck_freeze_keys(isa, tokens, heads, headWidth, keys, Int32(stride), parts.keys, parts.keyScales)
+    ck_freeze_values(isa, tokens, heads, headWidth, values, Int32(stride), parts.values, parts.valueScales)
   }
 
   /// A block's tokens as the kernels take them; valid while this object is.

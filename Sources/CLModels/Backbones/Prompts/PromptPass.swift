@@ -71,11 +71,14 @@ package final class PromptPass {
     self.readsEarlier = readsEarlier
     records = (0..<(back != nil || keepsRecords ? description.blocks : 1)).map { _ in
       PromptRecord(
-        input: memory(rows * description.width), projections: memory(rows * 3 * description.width),
-        weights: memory(rows * description.heads * stride), middle: memory(rows * description.width),
-        hidden: memory(rows * description.mlpWidth))
+        projections: memory(rows * 3 * description.width), weights: memory(rows * description.heads * stride),
+        way: back == nil
+          ? nil
+          : .init(
+            input: memory(rows * description.width), middle: memory(rows * description.width),
+            hidden: memory(rows * description.mlpWidth)))
     }
-    last = memory(rows * description.width)
+    last = memory(back == nil ? 0 : rows * description.width)
     passing = memory(back == nil ? 0 : rows * description.width)
     scaled = memory(back == nil ? 0 : rows * widest)
     means = memory(capacity * layout.groups.count * description.width)
@@ -90,6 +93,8 @@ package final class PromptPass {
     self.init(
       backbone.parts, layout: layout, earlier: earlier, capacity: capacity, back: back, keepsRecords: keepsRecords)
   }
+
+  private var hasWayBack: Bool { records[0].way != nil }
 
   private func record(_ block: Int) -> PromptRecord { records[records.count == 1 ? 0 : block] }
 
@@ -157,18 +162,19 @@ package final class PromptPass {
   /// From what came out of the last block to features.
   func finish(yield: () -> Void) -> Matrix<Float> {
     let context = context()
-    last.pointer.update(from: workspace.tokens.pointer, count: rows * width)
+    if hasWayBack { last.pointer.update(from: workspace.tokens.pointer, count: rows * width) }
     let x = workspace.tokens.pointer
     parts.finalNorm.apply(x, rows: rows, isa: context.isa)
     for image in 0..<images {
       for (group, range) in layout.ranges.enumerated() {
         let mean = means.pointer + (image * groups + group) * width
         let share = 1 / Float(range.count)
-        for column in 0..<width {
-          var sum: Float = 0
-          for row in range { sum += x[(image * layout.rows + row) * width + column] }
-          mean[column] = sum * share
+        mean.update(from: x + (image * layout.rows + range.lowerBound) * width, count: width)
+        for row in range.dropFirst() {
+          let source = x + (image * layout.rows + row) * width
+          for column in 0..<width { mean[column] += source[column] }
         }
+        for column in 0..<width { mean[column] *= share }
       }
     }
     let count = images * groups
@@ -196,7 +202,9 @@ package final class PromptPass {
         headWidth: width / description.heads))
     for (block, record) in records.enumerated() {
       let base = record.projections.pointer + image * layout.rows * 3 * width
-      tokens.freeze(block: block, keys: base + width, values: base + 2 * width, stride: 3 * width)
+      tokens.freeze(
+        block: block, keys: base + width, values: base + 2 * width, stride: 3 * width,
+        isa: description.instructionSet.kernels)
     }
     return tokens
   }
@@ -208,15 +216,16 @@ package final class PromptPass {
     _ gradient: Matrix<Float>, back: TransposedBackbone, frozen: [FrozenTokens], earlier: [FrozenTokens] = [],
     yield: () -> Void
   ) -> [Float] {
-    precondition(records.count == description.blocks, "a pass that kept nothing has no way back")
+    precondition(hasWayBack, "a pass that kept nothing has no way back")
     let context = context()
     var result = [Float](repeating: 0, count: layout.parameterCount(description))
     let dx = workspace.tokens.pointer
     spread(gradient, back: back, context: context, yield: yield)
     for block in (0..<description.blocks).reversed() {
       let record = records[block]
+      guard let way = record.way else { continue }
       parts.blocks[block].backward(
-        rows: rows, back: back.blocks[block], record: record, passing: passing.pointer, scaled: scaled.pointer,
+        rows: rows, back: back.blocks[block], way: way, passing: passing.pointer, scaled: scaled.pointer,
         workspace: workspace, context: context,
         attend: { gradient, out in
           for image in 0..<images {
@@ -332,18 +341,24 @@ package final class PromptPass {
   }
 }
 
-/// What a block's forward pass leaves for its backward pass.
+/// What a block's forward pass leaves.
 struct PromptRecord {
-  /// `[rows, width]`: what went into the block.
-  let input: AlignedBuffer<Float>
+  /// What nothing but the backward pass reads.
+  struct Way {
+    /// `[rows, width]`: what went into the block.
+    let input: AlignedBuffer<Float>
+    /// `[rows, width]`: between attention and MLP.
+    let middle: AlignedBuffer<Float>
+    /// `[rows, mlpWidth]`: before the activation.
+    let hidden: AlignedBuffer<Float>
+  }
+
   /// `[rows, 3 * width]`: query, key and value.
   let projections: AlignedBuffer<Float>
   /// `[rows][heads][stride]`: attention weights.
   let weights: AlignedBuffer<Float>
-  /// `[rows, width]`: between attention and MLP.
-  let middle: AlignedBuffer<Float>
-  /// `[rows, mlpWidth]`: before the activation.
-  let hidden: AlignedBuffer<Float>
+  /// Nil when no backward pass follows.
+  let way: Way?
 }
 
 extension PromptLayout {

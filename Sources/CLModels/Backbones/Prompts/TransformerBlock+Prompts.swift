@@ -4,7 +4,7 @@ extension TransformerBlock {
   /// Bytes of scratch for products of `rows` rows.
   func productScratchBytes(rows: Int) -> Int { linears.map { $0.scratchBytes(rows: rows) }.max() ?? 0 }
 
-  /// Prompt rows, the workspace's tokens `[rows, width]`, through the block in place; what the way back needs is kept in
+  /// Prompt rows, the workspace's tokens `[rows, width]`, through the block in place; what is needed later is kept in
   /// `record`. `attend` turns the record's projections into what the heads say, `[rows, width]`.
   func forward(
     rows: Int, record: PromptRecord, workspace: Workspace, context: borrowing KernelContext,
@@ -12,7 +12,7 @@ extension TransformerBlock {
   ) {
     let x = workspace.tokens.pointer
     let hidden = workspace.hidden.pointer
-    record.input.pointer.update(from: x, count: rows * width)
+    record.way?.input.pointer.update(from: x, count: rows * width)
     project(
       context.normalized(x, rows: rows, norm: norm1), rows: rows, out: record.projections.pointer, context: context,
       yield: yield)
@@ -20,11 +20,13 @@ extension TransformerBlock {
     attentionOutput.apply(
       context.rows(workspace.attention.pointer, rows: rows, width: width), rows: rows, epilogue: CK_EPILOGUE_RESIDUAL,
       out: x, stride: width, context: context, yield: yield)
-    record.middle.pointer.update(from: x, count: rows * width)
+    record.way?.middle.pointer.update(from: x, count: rows * width)
+    // The activation is not part of the product, as it is for an image's tokens, whether or not a way back needs what is
+    // before it: the two round differently, and prompts answer with the features they were trained on.
     mlpUp.apply(
-      context.normalized(x, rows: rows, norm: norm2), rows: rows, epilogue: CK_EPILOGUE_NONE,
-      out: record.hidden.pointer, stride: mlpUp.outputs, context: context, yield: yield)
-    hidden.update(from: record.hidden.pointer, count: rows * mlpUp.outputs)
+      context.normalized(x, rows: rows, norm: norm2), rows: rows, epilogue: CK_EPILOGUE_NONE, out: hidden,
+      stride: mlpUp.outputs, context: context, yield: yield)
+    record.way?.hidden.pointer.update(from: hidden, count: rows * mlpUp.outputs)
     ck_activation(context.isa, activation, rows * mlpUp.outputs, hidden)
     mlpDown.apply(
       context.rows(hidden, rows: rows, width: mlpDown.inputs), rows: rows, epilogue: CK_EPILOGUE_RESIDUAL, out: x,
@@ -53,7 +55,7 @@ extension TransformerBlock {
   /// passing: scratch, `[rows, width]`; scaled: `[rows, the widest Linear]`. `attend` turns the heads' gradient into that
   /// of the projections.
   func backward(
-    rows: Int, back: TransposedBlock, record: PromptRecord, passing: UnsafeMutablePointer<Float>,
+    rows: Int, back: TransposedBlock, way: PromptRecord.Way, passing: UnsafeMutablePointer<Float>,
     scaled: UnsafeMutablePointer<Float>, workspace: Workspace, context: borrowing KernelContext,
     attend: (UnsafePointer<Float>, UnsafeMutablePointer<Float>) -> Void, yield: () -> Void
   ) {
@@ -63,10 +65,10 @@ extension TransformerBlock {
 
     // MLP: y = x + down(activation(up(norm2(x))))
     back.mlpDown.apply(dx, stride: width, rows: rows, dx: hidden, scaled: scaled, context: context, yield: yield)
-    ck_activation_backward(context.isa, activation, rows * mlpUp.outputs, record.hidden.pointer, hidden)
+    ck_activation_backward(context.isa, activation, rows * mlpUp.outputs, way.hidden.pointer, hidden)
     back.mlpUp.apply(
       hidden, stride: mlpUp.outputs, rows: rows, dx: passing, scaled: scaled, context: context, yield: yield)
-    norm2.backward(record.middle.pointer, gradient: passing, rows: rows, dx: dx, isa: context.isa)
+    norm2.backward(way.middle.pointer, gradient: passing, rows: rows, dx: dx, isa: context.isa)
 
     // Attention: y = x + output(attend(projections(norm1(x))))
     back.attentionOutput.apply(
@@ -83,7 +85,7 @@ extension TransformerBlock {
         projected + width, stride: 3 * width, rows: rows, dx: passing, adds: true, scaled: scaled, context: context,
         yield: yield)
     }
-    norm1.backward(record.input.pointer, gradient: passing, rows: rows, dx: dx, isa: context.isa)
+    norm1.backward(way.input.pointer, gradient: passing, rows: rows, dx: dx, isa: context.isa)
   }
 
   /// The way back through the block's products.

@@ -16,7 +16,8 @@ extension VisionTransformer {
     let feature = run(
       image,
       freeze: { block, keys, values, stride in
-        tokens.freeze(block: block, keys: keys, values: values, stride: stride)
+        tokens.freeze(
+          block: block, keys: keys, values: values, stride: stride, isa: description.instructionSet.kernels)
       }, yield: yield)
     return (feature, tokens)
   }
@@ -82,12 +83,15 @@ package final class PromptedBackbone: Sendable {
   package func embed(_ images: [RGBImage], yield: () -> Void) -> Matrix<Float> {
     var storage: [Float] = []
     storage.reserveCapacity(images.count * featureWidth)
+    let isa = backbone.description.instructionSet.kernels
     free.withPass(of: self) { pass, tokens in
       for image in images {
         pass.begin(parameters, images: 1)
         storage += backbone.run(
           image,
-          freeze: { _, keys, values, stride in tokens.freeze(block: 0, keys: keys, values: values, stride: stride) },
+          freeze: { _, keys, values, stride in
+            tokens.freeze(block: 0, keys: keys, values: values, stride: stride, isa: isa)
+          },
           after: { block in
             pass.advance(block, parameters: parameters, frozen: [tokens.kernel(0)], earlier: [], yield: yield)
           }, yield: yield)
