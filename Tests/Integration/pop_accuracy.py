@@ -105,8 +105,9 @@ def main():
                 print(json.dumps(result), flush=True)
             print(
                 f"{arguments.data} {arguments.shots} shots, seed {seed}, {learner}: average {result['average']:.4f}, "
-                f"incremental {result['incremental']:.4f}, forgetting {result['forgetting']:.4f}, live "
-                f"{statistics.mean(result['seconds_live']):.1f} s, ready {statistics.mean(result['seconds_ready']):.1f} s",
+                f"incremental {result['incremental']:.4f}, forgetting {result['forgetting']:.4f}, "
+                f"live {statistics.mean(result['seconds_live']):.1f} s, "
+                f"ready {statistics.mean(result['seconds_ready']):.1f} s",
                 flush=True,
             )
         differences.append(averages[-1] - averages[0])

@@ -1,4 +1,5 @@
 import CLServer
+import Tensor
 import Testing
 
 @Suite struct FeatureLibraryTests {

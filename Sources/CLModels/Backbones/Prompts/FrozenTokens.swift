@@ -12,6 +12,13 @@ package final class FrozenTokens: Sendable {
     package let heads: Int
     package let headWidth: Int
 
+    package init(blocks: Int, tokens: Int, heads: Int, headWidth: Int) {
+      self.blocks = blocks
+      self.tokens = tokens
+      self.heads = heads
+      self.headWidth = headWidth
+    }
+
     fileprivate var padded: Int { tokens.roundedUp(to: Int(CK_FROZEN_LANES)) }
     fileprivate var keyBytes: Int { heads * headWidth * padded }
     fileprivate var scaleBytes: Int { heads * padded * MemoryLayout<Float>.stride }
