@@ -184,6 +184,40 @@ def run(resolution=160, predictions=10000, stored=2500, task=200, idle=400, bare
     return result
 
 
+def run_training(resolution=160, stored=2000, seconds=60, idle=400, flags=(), log=progress):
+    """Latencies and memory while prompts are trained on a task, `stored` training images in all."""
+    result = {"name": "load-training", "resolution": resolution, "stored": stored}
+    pool = photographs(stored, seed=1)
+    steps = ("--prompt-steps", "100000")
+    with Server(*steps, *flags, resolution=resolution, learner="closed-form") as server:
+        log(f"storing {stored} examples")
+        server.taught(pool[: stored - 200], name="stored", holdout=0, timeout=3000)
+        images = [image for _, image in photographs(64, seed=2)]
+        for image in images[:20]:
+            server.predict(image)
+        log("idle latencies")
+        values, health = closed_loop(server, images, count=idle)
+        result["idle"] = {"predict": milliseconds(values), "healthz": milliseconds(health)}
+        answer = server.teach(pool[stored - 200 :], name="trained", holdout=0, extend="true", learner="pop")
+        assert answer.status == 202, answer
+
+        def trains(task):
+            return task["state"] == "training" and (task["progress"] or {}).get("phase") == "training"
+
+        server.wait_ready(answer.json()["id"], until=trains, timeout=1200)
+        log("latencies while it trains")
+        end = time.monotonic() + seconds
+        before = server.get(f"/tasks/{answer.json()['id']}").json()["progress"]["done"]
+        values, health = closed_loop(server, images, until=lambda: time.monotonic() > end)
+        after = server.get(f"/tasks/{answer.json()['id']}").json()["progress"]["done"]
+        result["training"] = {"predict": milliseconds(values), "healthz": milliseconds(health)}
+        result["p99_ratio"] = round(result["training"]["predict"]["p99_ms"] / result["idle"]["predict"]["p99_ms"], 2)
+        result["steps"] = after - before
+        result["resident_mb"] = round(server.resident_bytes() / 1e6, 1)
+        server.request("POST", f"/tasks/{answer.json()['id']}/cancel")
+    return result
+
+
 def table(result):
     rows = [("", "p50", "p99", "n")]
     for state in ("idle", "embedding"):
@@ -210,7 +244,11 @@ def main():
     parser.add_argument("--idle", type=int, default=400)
     parser.add_argument("--bare-ms", type=float)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--training", action="store_true", help="latencies and memory while prompts are trained")
     options = parser.parse_args()
+    if options.training:
+        print(json.dumps(run_training(options.resolution, min(options.stored, 2000), idle=options.idle)))
+        sys.exit(0)
     result = run(options.resolution, options.predictions, options.stored, options.task, options.idle, options.bare_ms)
     print(table(result))
     if options.json:

@@ -111,7 +111,8 @@ def main():
                 flush=True,
             )
         differences.append(averages[-1] - averages[0])
-    print(f"difference of averages: {statistics.mean(differences):+.4f} ({', '.join(f'{d:+.4f}' for d in differences)})")
+    each = ", ".join(f"{d:+.4f}" for d in differences)
+    print(f"difference of averages: {statistics.mean(differences):+.4f} ({each})")
 
 
 if __name__ == "__main__":

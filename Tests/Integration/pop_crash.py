@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""kill -9 at random moments of training: nothing acknowledged is lost, and the same answers come out as without kills.
+
+Teaches the same lessons twice with prompts, once undisturbed and once with --kills kills, each as soon as the task
+trains again and a random part of a second later. Then compares what was measured for every candidate and what is
+predicted, confidences included.
+
+    pop_crash.py --kills 50 [--seed 1] [--steps 300] [--json]
+"""
+
+import argparse
+import json
+import random
+import time
+
+from datasets import FASHION_NAMES, fashion_mnist
+from harness import Server, progress
+
+
+def run(kills, seed, steps, classes=5, each=20):
+    images = fashion_mnist("train", each + 8)
+    lessons = [(name, image) for name in FASHION_NAMES[:classes] for image in images[name][:each]]
+    asked = [image for name in FASHION_NAMES[:classes] for image in images[name][each : each + 8]]
+    flags = ("--holdout", "0", "--prompt-steps", str(steps), "--prompt-episode", "48", "--checkpoint-seconds", "0.5")
+    draw = random.Random(seed)
+    happened = 0
+    with Server(*flags, learner="pop") as server:
+        task = server.teach(lessons).json()["id"]
+        server.wait_ready(task, until=lambda t: t["serving"])
+        while happened < kills:
+            state = server.wait_ready(task, until=lambda t: t["state"] in ("training", "ready"))["state"]
+            if state == "ready":
+                break
+            time.sleep(draw.uniform(0.05, 1.2))
+            server.kill()
+            server.start()
+            happened += 1
+            # What was acknowledged is there, and answers.
+            found = server.get(f"/tasks/{task}").json()
+            assert found["serving"] and sum(c["examples"] for c in found["classes"]) == len(lessons), found
+            assert server.predict(asked[0]).status == 200
+            if happened % 10 == 0:
+                progress(f"{happened} kills, {found['progress']}")
+        refinement = server.wait_ready(task, timeout=1200)["refinement"]
+        measured = [(c["training"], c["sources"], c["correct"], c["served"]) for c in refinement["candidates"]]
+        return happened, measured, [server.predict(image).json()["top"] for image in asked]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    started = time.monotonic()
+    _, measured, answers = run(0, options.seed, options.steps)
+    kills, again, same = run(options.kills, options.seed, options.steps)
+    seconds = time.monotonic() - started
+    equal = (measured, answers) == (again, same)
+    print(
+        f"{kills} kills while training: {len(again)} candidates measured "
+        f"{'alike' if measured == again else f'differently: {measured} and {again}'}, {len(answers)} predictions "
+        f"{'equal' if answers == same else 'differ'}, {seconds:.0f} s"
+    )
+    if options.json:
+        print(json.dumps({"name": "pop-crash", "kills": kills, "equal": equal, "seconds": round(seconds)}))
+    assert kills >= options.kills, "training ended before all kills: more --steps"
+    assert equal
+
+
+if __name__ == "__main__":
+    main()
