@@ -95,7 +95,9 @@ class Prompts(unittest.TestCase):
             gone = next(c for c in task["classes"] if c["name"] == FASHION_NAMES[2])
             self.assertEqual(server.delete(f"/classes/{gone['id']}").status, 204)
             less = before["progress"]["done"]
-            again = server.wait_ready(task["id"], timeout=60, until=lambda t: trains(t) and t["progress"]["done"] < less)
+            again = server.wait_ready(
+                task["id"], timeout=60, until=lambda t: trains(t) and t["progress"]["done"] < less
+            )
             self.assertEqual(len(again["classes"]), 3)
             labels = {p["label"] for p in server.predict(lessons()[0][1], top_k=5).json()["top"]}
             self.assertNotIn(FASHION_NAMES[2], labels)

@@ -31,7 +31,11 @@ package struct Evaluation: Sendable {
 
   /// - Parameters:
   ///   - heldOutFeatures: one row for each held-out example of `set`.
-  package init(_ set: TrainingSet, fitted: FittedHead, heldOutFeatures: Matrix<Float>) {
+  ///   - hasSeenLabels: whether the features were trained on the labels: leaving one out would flatter them, so it is left
+  ///     undefined.
+  package init(
+    _ set: TrainingSet, fitted: FittedHead, heldOutFeatures: Matrix<Float>, hasSeenLabels: Bool = false
+  ) {
     var byTask: [Int64: Tally] = [:]
     var byClass: [Int64: Tally] = [:]
     for example in set.training + set.heldOut { byTask[example.taskID] = byTask[example.taskID] ?? Tally() }
@@ -48,14 +52,17 @@ package struct Evaluation: Sendable {
       let scores = fitted.head.scores(heldOutFeatures)
       for (row, example) in set.heldOut.enumerated() { count(example, scores, row: row, as: \.heldOut) }
     }
-    if let scores = fitted.leaveOneOutScores {
+    if !hasSeenLabels, let scores = fitted.leaveOneOutScores {
       // An example that is alone in its class cannot be right without it: it tells nothing.
       for (row, (example, counts)) in zip(set.training, set.canBeLeftOut).enumerated() where counts {
         count(example, scores, row: row, as: \.leftOut)
       }
     }
     tasks = byTask.sorted { $0.key < $1.key }.map { id, tally in
-      (id, tally.counts, tally.heldOut.total == 0 ? "no held-out examples" : nil)
+      let lacks = tally.heldOut.total == 0 ? "no held-out examples" : nil
+      let flatters = hasSeenLabels ? "prompts saw the labels, so leaving one out says nothing" : nil
+      let note = [lacks, flatters].compactMap { $0 }.joined(separator: "; ")
+      return (id, tally.counts, note.isEmpty ? nil : note)
     }
     classes = byClass.sorted { $0.key < $1.key }.map { ($0.key, $0.value.counts) }
   }

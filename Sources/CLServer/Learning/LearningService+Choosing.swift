@@ -19,8 +19,11 @@ extension LearningService {
     package let isRight: [Bool]
     /// The task of each judge.
     package let tasks: [Int64]
+    /// Fitted on the judges' scores.
+    package let temperature: Float
 
-    package init(candidate: Refinement.Candidate, isRight: [Bool], tasks: [Int64]) {
+    package init(candidate: Refinement.Candidate, isRight: [Bool], tasks: [Int64], temperature: Float = 1) {
+      self.temperature = temperature
       self.candidate = candidate
       self.isRight = isRight
       self.tasks = tasks
@@ -72,14 +75,17 @@ extension LearningService {
         Judged(
           candidate: Refinement.Candidate(
             mixture: mixture, training: training, correct: isRight.count { $0 }, total: isRight.count),
-          isRight: isRight, tasks: judging.records.map(\.taskID)))
+          isRight: isRight, tasks: judging.records.map(\.taskID),
+          temperature: Calibration.fitTemperature(
+            scores: scores, labels: judging.records.compactMap { columns[$0.classID] })))
       progress.advance(round.taskID, to: results.count)
       guard try makeWay(round) else { return nil }
     }
     return results
   }
 
-  /// The backbone's feature and one of every group, side by side. Nil when something was removed meanwhile.
+  /// The backbone's feature and one of every group, side by side; a row of zeros for an example that cannot be read any
+  /// more. Nil when something was removed meanwhile.
   func rows(
     of ids: [Int64], _ bank: PromptBank, _ round: RefiningRound
   ) throws(LearningFailure) -> Matrix<Float>? {
@@ -93,13 +99,18 @@ extension LearningService {
       let batch = start..<min(ids.count, start + batchSize)
       pool.forEach(batch.count, priority: .background) { offset in
         let index = batch.lowerBound + offset
-        let row = prompted.promptFeatures([reader.tokens(of: ids[index])]) { pool.yield() }.storage
+        guard let tokens = reader.keptTokens(of: ids[index], yield: { pool.yield() }) else { return }
+        let row = prompted.promptFeatures([tokens]) { pool.yield() }.storage
         found.withLock { $0[index] = row }
       }
       guard try makeWay(round) else { return nil }
     }
     let rows = found.withLock { $0 }
-    return Matrix((0..<ids.count).map { Array(own.row($0)) + rows[$0] })
+    let width = bank.groups.count * embedder.backbone.description.featureWidth
+    return Matrix(
+      (0..<ids.count).map { index in
+        Array(own.row(index)) + (rows[index].isEmpty ? [Float](repeating: 0, count: width) : rows[index])
+      })
   }
 
   /// The candidate with the most right answers, the first of equals; nil where none has more than the baseline, which is
@@ -132,24 +143,33 @@ extension LearningService {
   func adopt(
     _ round: RefiningRound, _ next: ModelSources, _ outcome: Refinement
   ) throws(LearningFailure) -> Bool {
-    // Tasks may have come since the start.
-    let snapshot = try storing { () throws(StorageError) in try store.trainingSnapshot() }
-    guard snapshot.removalCount == round.removals else { return false }
-    let included = serving.latest?.examples ?? []
-    let set = TrainingSet(classes: snapshot.classes, examples: snapshot.examples, included: included)
-    let ids = (set.training + set.heldOut).map(\.id)
-    let all = next.prompted == nil ? [next.allKeys[0]] : next.allKeys
-    let missing = features.missing(ids, keys: next.keys)
-    if next.prompted != nil, !missing.isEmpty {
+    // Making way lets tasks in: what is published is what serves once no feature is missing any more.
+    var set: TrainingSet
+    while true {
+      let snapshot = try storing { () throws(StorageError) in try store.trainingSnapshot() }
+      guard snapshot.removalCount == round.removals else { return false }
+      set = TrainingSet(
+        classes: snapshot.classes, examples: snapshot.examples, included: serving.latest?.examples ?? [])
+      let ids = (set.training + set.heldOut).map(\.id)
+      if !features[embedder.key].missing(ids).isEmpty { return false }
+      let missing = features.missing(ids, keys: next.keys)
+      if missing.isEmpty { break }
       guard let rows = try rows(of: missing, next.bank, round) else { return false }
       let width = embedder.backbone.description.featureWidth
-      for (position, key) in all.enumerated().dropFirst() {
+      for (position, key) in next.allKeys.enumerated().dropFirst() {
         let column = missing.enumerated().map { row, id in
           (exampleID: id, vector: Array(rows.row(row).dropFirst(position * width).prefix(width)))
         }
         try storing { () throws(StorageError) in try store.storeFeatures(column, backboneKey: key) }
         features[key].insert(column)
       }
+    }
+    guard set.training.count <= trainer.options.largestSet else {
+      var outcome = outcome
+      outcome.isAdopted = false
+      outcome.served = nil
+      outcome.reason = "\(set.training.count) examples are more than prompts are read with (prompt_examples)"
+      return try finish(round, outcome)
     }
     let result: ModelBuilder.Outcome
     do throws(LearnerError) {

@@ -36,7 +36,8 @@ extension LearningService {
     let snapshot = try storing { () throws(StorageError) in try store.trainingSnapshot() }
     var included = included(snapshot, adding: addition)
     // Prompts that saw what is no longer known go, until they are trained anew.
-    let sources = sources(known: Set(snapshot.examples.map(\.id)), count: included.count)
+    let taught = snapshot.examples.count { included.contains($0.id) && !$0.isHeldOut }
+    let sources = sources(known: Set(snapshot.examples.map(\.id)), count: taught)
     _ = try embed(features.missing(included.sorted(), keys: sources.keys), sources)
     included.subtract(features.missing(included.sorted(), keys: sources.keys))
 
@@ -78,13 +79,13 @@ extension LearningService {
 
   /// The same without the prompts that were trained on examples which are not `known`; the backbone alone as soon as one
   /// of them goes, or with more examples than prompts are read with.
-  private func sources(known: Set<Int64>, count: Int) -> ModelSources {
+  func sources(known: Set<Int64>, count: Int) -> ModelSources {
     let current = sources
     let (bank, shadow) = (current.bank.keeping(known), current.shadow.keeping(known))
     let readsOn = bank == current.bank && count <= trainer.options.largestSet
     if readsOn, shadow == current.shadow { return current }
     return ModelSources(
-      bank: bank, shadow: shadow, mixture: readsOn ? current.mixture : .backboneOnly,
+      bank: bank, shadow: shadow, mixture: readsOn ? current.mixture : .backboneOnly, temperature: current.temperature,
       backbone: embedder.backbone, backboneKey: embedder.key)
   }
 
@@ -165,6 +166,7 @@ extension LearningService {
       guard case .corrupt = error else { throw error }
       logger.error("stored features or versions are damaged; they are made again", [LogField("error", "\(error)")])
       try store.dropDerived()
+      carried.withLock { $0.areLost = true }
       _ = try store.enqueueJob(kind: JobKind.rebuild)
     }
   }
@@ -180,6 +182,7 @@ extension LearningService {
       carried.withLock { $0.areLost = hadPrompts }
       return false
     }
+    try store.deletePromptFeatures(backboneKey: embedder.key, keeping: model.sources.allKeys)
     for key in model.sources.allKeys.dropFirst() { try load(key) }
     guard manifest.setting == ModelBuilder.setting(builder.options) else {
       carried.withLock { $0.sources = model.sources }
@@ -212,7 +215,9 @@ extension LearningService {
       let shadow = bank(VersionManifest.ArtifactKind.shadow)
     else { return nil }
     let sources = ModelSources(
-      bank: prompts, shadow: shadow, mixture: manifest.mixture, backbone: embedder.backbone, backboneKey: embedder.key)
+      bank: prompts, shadow: shadow, mixture: manifest.mixture, temperature: manifest.temperature,
+      backbone: embedder.backbone,
+      backboneKey: embedder.key)
     let parts = sources.kernels.parts
     guard head.featureWidth == parts.map(\.columns.upperBound).max() else { return nil }
     let names = Dictionary(uniqueKeysWithValues: try store.classes().map { ($0.id, $0.name) })

@@ -17,7 +17,15 @@ extension LearningService {
     else { return }
     events.notify(taskID)
     defer { progress.end(taskID) }
-    while try !refineOnce(taskID, job: job) {}
+    while true {
+      let before = try storing { () throws(StorageError) in try store.removalCount() }
+      if try refineOnce(taskID, job: job) { break }
+      if isStopping { throw .stopped }
+      // Another round is for a removal; what fails without one fails again.
+      if try storing({ () throws(StorageError) in try store.removalCount() }) == before {
+        throw .unusable("features of its examples are missing")
+      }
+    }
     events.notify(taskID)
   }
 
@@ -102,8 +110,8 @@ extension LearningService {
       }
     }
     let next = ModelSources(
-      bank: bank, shadow: shadow, mixture: judged[best].candidate.mixture, backbone: embedder.backbone,
-      backboneKey: embedder.key)
+      bank: bank, shadow: shadow, mixture: judged[best].candidate.mixture, temperature: judged[best].temperature,
+      backbone: embedder.backbone, backboneKey: embedder.key)
     return try adopt(round, next, outcome)
   }
 
@@ -114,7 +122,7 @@ extension LearningService {
     let stage = "examples"
     let snapshot = try storing { () throws(StorageError) in try store.trainingSnapshot() }
     let note = "\(snapshot.removalCount)"
-    let kept = try storing { () throws(StorageError) in try store.checkpoint(job: job, stage: stage) }
+    let kept = try checkpoint(job, stage)
     var included = serving.latest?.examples ?? []
     if let kept, kept.note == note, let ids = VersionManifest.decodeExamples(kept.bytes) {
       included = ids
@@ -125,13 +133,17 @@ extension LearningService {
       }
       if !runs { throw .cancelled }
     }
+    included.subtract(features.missing(included.sorted(), keys: [embedder.key]))
     let set = TrainingSet(classes: snapshot.classes, examples: snapshot.examples, included: included)
     let columns = Dictionary(uniqueKeysWithValues: set.classes.enumerated().map { ($1.id, $0) })
     let labels = set.training.compactMap { columns[$0.classID] }
+    // A removal may be known here before the version without it is made: no prompt that saw it goes on.
+    let known = Set(snapshot.examples.map(\.id))
     return RefiningRound(
       taskID: taskID, job: job, removals: snapshot.removalCount, set: set, labels: labels,
       own: Set(zip(set.training, labels).filter { $0.0.taskID == taskID }.map(\.1)),
-      seed: trainer.options.training.seed &* 1_000_003 &+ UInt64(taskID), start: start, current: sources)
+      seed: trainer.options.training.seed &* 1_000_003 &+ UInt64(taskID), start: start,
+      current: sources(known: known, count: set.training.count))
   }
 
   /// Why nothing can be trained; nil when something can.
@@ -161,23 +173,40 @@ extension LearningService {
   ) throws(LearningFailure) -> TrainedBank? {
     let chosen = try exemplars(round, learners)
     let ids = chosen.map { round.set.training[$0].id }
+    // A task that is trained again reads the others' prompts, not its own old ones, which go.
+    let base = PromptBank(
+      isDeep: bank.isDeep, tasks: bank.tasks.filter { $0.taskID != round.taskID }, global: bank.global)
+    trainer.tokens.keep(Set((round.set.training + round.set.heldOut).map(\.id)))
     guard try cacheTokens(ids, round) else { return nil }
     let reader = TokenReader(cache: trainer.tokens, embedder: embedder, store: store)
-    let earlier = trainer.earlierRows(bank, of: { reader.tokens(of: ids[$0]) }, count: ids.count)
+    var earlier: [FrozenTokens] = []
+    let batchSize = 32 * pool.workers
+    for start in stride(from: 0, to: base.tasks.isEmpty ? 0 : ids.count, by: batchSize) {
+      let batch = Array(ids[start..<min(ids.count, start + batchSize)])
+      earlier += trainer.earlierRows(base, count: batch.count) { index, yield in
+        reader.anyTokens(of: batch[index], yield: yield)
+      }
+      guard try makeWay(round) else { return nil }
+    }
+    let rowsOfTasks = earlier
     guard let features = features[embedder.key].matrix(ids) else { return nil }
     let training: PromptTraining
     do throws(BackboneError) {
       training = try trainer.training(
-        bank, features: features, labels: chosen.map { round.labels[$0] }, preferred: round.own, recipe: recipe,
-        seed: round.seed, tokens: { (reader.tokens(of: ids[$0]), earlier?[$0]) })
+        base, features: features, labels: chosen.map { round.labels[$0] }, preferred: round.own, recipe: recipe,
+        seed: round.seed,
+        tokens: { [pool] index in
+          (reader.anyTokens(of: ids[index]) { pool.yield() }, rowsOfTasks.isEmpty ? nil : rowsOfTasks[index])
+        })
     } catch {
       throw .unusable("\(error)")
     }
-    let note = Self.note(ids, bank, recipe, trainer.options)
-    if let saved = try storing({ () throws(StorageError) in try store.checkpoint(job: round.job, stage: stage) }),
-      saved.note == note, let state = try? PromptTraining.State(saved.bytes)
+    let note = note(ids, base, recipe)
+    var isRestored = false
+    if let saved = try checkpoint(round.job, stage), saved.note == note,
+      let state = try? PromptTraining.State(saved.bytes)
     {
-      _ = training.restore(state)
+      isRestored = training.restore(state)
     }
     func save() throws(LearningFailure) {
       let bytes = training.state.encoded()
@@ -188,7 +217,8 @@ extension LearningService {
     }
 
     progress.begin(round.taskID, phase: "training", done: training.state.step, total: recipe.steps)
-    if training.state.step == 0 { try save() }
+    // Only what is new counts as progress: work that ends the process again and again is given up.
+    if !isRestored { try save() }
     var saved = ContinuousClock.now
     while !training.isDone {
       let start = ContinuousClock.now
@@ -197,6 +227,10 @@ extension LearningService {
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         progress.report(
           round.taskID, loss: report.loss, imagesPerSecond: Double(report.examples) / max(seconds, 1e-6))
+      }
+      // Examples that were taught to the task meanwhile ended its progress.
+      if progress[round.taskID] == nil {
+        progress.begin(round.taskID, phase: "training", done: training.state.step, total: recipe.steps)
       }
       progress.advance(round.taskID, to: training.state.step)
       if let now = progress[round.taskID] { events.progress(round.taskID, now) }
@@ -211,11 +245,24 @@ extension LearningService {
       losses: training.state.losses)
   }
 
+  /// A stage's checkpoint; a damaged one is none, since everything in it can be computed again.
+  private func checkpoint(
+    _ job: Int64, _ stage: String
+  ) throws(LearningFailure) -> (note: String, bytes: [UInt8])? {
+    do throws(StorageError) {
+      return try store.checkpoint(job: job, stage: stage)
+    } catch {
+      guard case .corrupt = error else { throw .storage(error) }
+      logger.error("a checkpoint is damaged; training starts again", [LogField("job", .integer(Int(job)))])
+      return nil
+    }
+  }
+
   /// What a checkpoint is of: restored, training must go on as if it had not stopped.
-  private static func note(
-    _ ids: [Int64], _ bank: PromptBank, _ recipe: PromptRecipe, _ options: PromptTrainerOptions
-  ) -> String {
-    let text = "\(ids) \(recipe) \(options.training) \(options.lambda) \(options.rows)"
+  private func note(_ ids: [Int64], _ bank: PromptBank, _ recipe: PromptRecipe) -> String {
+    let options = trainer.options
+    let backbone = "\(embedder.key) \(embedder.backbone.description.instructionSet)"
+    let text = "\(backbone) \(ids) \(recipe) \(options.training) \(options.lambda) \(options.rows)"
     return SHA256.hash(Array(text.utf8) + bank.encoded()).hexadecimal
   }
 
@@ -256,9 +303,13 @@ extension LearningService {
     let batchSize = 8 * pool.workers
     for start in stride(from: 0, to: missing.count, by: batchSize) {
       let batch = Array(missing[start..<min(missing.count, start + batchSize)])
-      let pool = pool
+      let (pool, cache, wanted) = (pool, trainer.tokens, Set(ids))
       pool.forEach(batch.count, priority: .background) { index in
-        _ = reader.compute(batch[index]) { pool.yield() }
+        guard let tokens = reader.compute(batch[index], yield: { pool.yield() }) else { return }
+        if cache.insert(batch[index], tokens) { return }
+        // What every step reads goes before what is read once.
+        cache.keep(wanted)
+        _ = cache.insert(batch[index], tokens)
       }
       progress.advance(round.taskID, to: ids.count - missing.count + min(missing.count, start + batchSize))
       if let now = progress[round.taskID] { events.progress(round.taskID, now) }

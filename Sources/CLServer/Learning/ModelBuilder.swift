@@ -44,6 +44,8 @@ package struct ModelBuilder: Sendable {
       let heldOut = features.matrix(set.heldOut.map(\.id), keys: sources.keys)
     else { return .stale }
     let largest = ClosedFormOptions.largestDualForm
+    var options = options
+    if sources.mixture.usesPrompts { options.method = .kernelRidge }
     guard options.method != .kernelRidge || set.training.count <= largest else {
       throw .invalid(
         "\(set.training.count) examples are too many for kernel-ridge (\(largest)); set head to closed-form")
@@ -52,13 +54,12 @@ package struct ModelBuilder: Sendable {
     let data = LabelledFeatures(
       features: rows, labels: set.training.compactMap { columns[$0.classID] }, groups: set.groups,
       classCount: set.classes.count, mixture: sources.mixture.usesPrompts ? sources.kernels : nil)
-    var options = options
-    if sources.mixture.usesPrompts { options.method = .kernelRidge }
     let fitted = try ClosedForm.fit(data, options: options, pool: pool)
     let examples = Set((set.training + set.heldOut).map(\.id))
     let manifest = VersionManifest(
       features: featuresKey, setting: Self.setting(self.options), head: fitted.name, lambda: fitted.lambda,
-      temperature: fitted.temperature, classes: set.classes.map(\.id), trainingExamples: set.training.count,
+      temperature: sources.temperature ?? fitted.temperature, classes: set.classes.map(\.id),
+      trainingExamples: set.training.count,
       heldOutExamples: set.heldOut.count, mixture: sources.mixture)
     var prompts: [Artifact] = []
     if !sources.bank.isEmpty {
@@ -73,9 +74,9 @@ package struct ModelBuilder: Sendable {
         Artifact(kind: VersionManifest.ArtifactKind.head, bytes: fitted.head.encoded()),
         Artifact(kind: VersionManifest.ArtifactKind.examples, bytes: VersionManifest.encode(examples: examples)),
       ] + prompts,
-      evaluation: Evaluation(set, fitted: fitted, heldOutFeatures: heldOut),
+      evaluation: Evaluation(set, fitted: fitted, heldOutFeatures: heldOut, hasSeenLabels: sources.mixture.usesPrompts),
       classes: set.classes.map { ServingClass(id: $0.id, name: $0.name) }, head: fitted.head,
-      sources: sources, temperature: fitted.temperature, examples: examples)
+      sources: sources, temperature: sources.temperature ?? fitted.temperature, examples: examples)
     return .built(built)
   }
 

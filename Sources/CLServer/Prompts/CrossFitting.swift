@@ -22,8 +22,8 @@ package enum CrossFitting {
       for index in members { groups[set.groups?[index] ?? index, default: []].append(index) }
       guard groups.count >= fewest else { continue }
       let unseen = groups.values.filter { $0.allSatisfy { !seen.contains(set.training[$0].id) } }
-      // The order of a hash of the content: neither the order of sending nor of ids.
-      let ordered = unseen.sorted { set.training[$0[0]].sha256.lexicographicallyPrecedes(set.training[$1[0]].sha256) }
+      // The set is sorted by a hash of the content: neither the order of sending nor of ids decides.
+      let ordered = unseen.sorted { $0[0] < $1[0] }
       for group in ordered.prefix(max(1, groups.count / share)) { chosen.formUnion(group) }
     }
     return chosen

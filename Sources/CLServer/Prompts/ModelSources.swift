@@ -8,6 +8,8 @@ package struct ModelSources: Sendable {
   /// What `CrossFitting` judges by; never read for an answer.
   package let shadow: PromptBank
   package let mixture: SourceMixture
+  /// For scores of prompts' features: fitted on examples that they were not trained on. Nil for the backbone alone.
+  package let temperature: Float?
   /// What makes them; nil while the prompts are not read.
   package let prompted: PromptedBackbone?
   /// Names of what makes each feature: the backbone, then every group of the bank. Features of one key are comparable.
@@ -16,11 +18,13 @@ package struct ModelSources: Sendable {
 
   /// - Parameter backboneKey: `Embedder.key`.
   package init(
-    bank: PromptBank, shadow: PromptBank, mixture: SourceMixture, backbone: VisionTransformer, backboneKey: String
+    bank: PromptBank, shadow: PromptBank, mixture: SourceMixture, temperature: Float? = nil,
+    backbone: VisionTransformer, backboneKey: String
   ) {
     self.bank = bank
     self.shadow = shadow
     self.mixture = mixture.limited(to: bank)
+    self.temperature = self.mixture.usesPrompts ? temperature : nil
     width = backbone.description.featureWidth
     prompted =
       self.mixture.usesPrompts
@@ -35,6 +39,7 @@ package struct ModelSources: Sendable {
     bank = PromptBank(isDeep: true)
     shadow = bank
     mixture = .backboneOnly
+    temperature = nil
     prompted = nil
     allKeys = [key]
     self.width = width

@@ -63,18 +63,17 @@ package final class PromptTrainer: Sendable {
     return made
   }
 
-  /// Keys and values of the rows of all task groups, for later prompts to read: one a list of frozen tokens. Nil where
-  /// there is no task group.
-  package func earlierRows(_ bank: PromptBank, of frozen: @escaping @Sendable (Int) -> FrozenTokens, count: Int)
-    -> [FrozenTokens]?
-  {
-    guard !bank.tasks.isEmpty else { return nil }
+  /// Keys and values of the rows of all task groups, at least one, for later prompts to read: for each of `count` images,
+  /// whose tokens `frozen` gives.
+  package func earlierRows(
+    _ bank: PromptBank, count: Int, of frozen: @escaping @Sendable (_ index: Int, _ yield: () -> Void) -> FrozenTokens
+  ) -> [FrozenTokens] {
     let earlier = PromptBank(isDeep: bank.isDeep, tasks: bank.tasks)
     let prompted = PromptedBackbone(backbone, layout: earlier.layout, parameters: earlier.parameters)
     let rows = Mutex([FrozenTokens?](repeating: nil, count: count))
     let pool = pool
     pool.forEach(count, priority: .background) { index in
-      let row = prompted.frozenRows([frozen(index)]) { pool.yield() }[0]
+      let row = prompted.frozenRows([frozen(index) { pool.yield() }]) { pool.yield() }[0]
       rows.withLock { $0[index] = row }
     }
     return rows.withLock { $0.compactMap { $0 } }

@@ -42,32 +42,53 @@ package final class TokenCache: Sendable {
     state.withLock { ($0.memory.count + $0.slots.count, $0.memory.count) }
   }
 
-  /// Keeps an example's tokens where there is room; a file that cannot be written keeps nothing.
-  package func insert(_ id: Int64, _ tokens: FrozenTokens) {
-    let slot = state.withLock { state -> Int? in
-      guard state.memory[id] == nil, state.slots[id] == nil else { return nil }
+  private enum Place {
+    case kept
+    case slot(Int)
+    case none
+  }
+
+  /// Keeps an example's tokens where there is room; a file that cannot be written keeps nothing. Returns whether they are
+  /// kept.
+  @discardableResult
+  package func insert(_ id: Int64, _ tokens: FrozenTokens) -> Bool {
+    let place = state.withLock { state -> Place in
+      if state.memory[id] != nil || state.slots[id] != nil { return .kept }
       if state.memory.count < memoryLimit {
         state.memory[id] = tokens
-        return nil
+        return .kept
       }
-      if let slot = state.free.popLast() { return slot }
-      guard state.used < fileLimit else { return nil }
+      if let slot = state.free.popLast() { return .slot(slot) }
+      guard state.used < fileLimit, Self.hasRoom(descriptor, for: shape.byteCount) else { return .none }
       state.used += 1
-      return state.used - 1
+      return .slot(state.used - 1)
     }
-    guard let slot else { return }
+    let slot: Int
+    switch place {
+    case .kept: return true
+    case .none: return false
+    case .slot(let number): slot = number
+    }
     let isWritten = tokens.withBytes { bytes in
       Self.all(bytes.count) { done in
         pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(slot * shape.byteCount + done))
       }
     }
-    state.withLock { state in
+    return state.withLock { state in
       if isWritten, state.memory[id] == nil, state.slots[id] == nil {
         state.slots[id] = slot
-      } else {
-        state.free.append(slot)
+        return true
       }
+      state.free.append(slot)
+      return isWritten
     }
+  }
+
+  /// Whether the disk, which the database needs too, would keep a gibibyte free.
+  private static func hasRoom(_ descriptor: Int32, for bytes: Int) -> Bool {
+    var disk = statvfs()
+    guard fstatvfs(descriptor, &disk) == 0 else { return false }
+    return Int(disk.f_bavail) * Int(disk.f_frsize) - bytes > 1 << 30
   }
 
   /// An example's tokens, or nil where they are not kept or cannot be read.
@@ -82,6 +103,11 @@ package final class TokenCache: Sendable {
     }
     // A slot that was given to another example while it was read says nothing about this one.
     return state.withLock { $0.slots[id] == slot } ? tokens : nil
+  }
+
+  /// Forgets all examples but these: the next training reads no others.
+  package func keep(_ ids: Set<Int64>) {
+    remove(state.withLock { Set($0.memory.keys).union($0.slots.keys) }.subtracting(ids))
   }
 
   package func contains(_ id: Int64) -> Bool {

@@ -7,18 +7,30 @@ struct TokenReader: Sendable {
   let embedder: Embedder
   let store: Store
 
-  /// An example's tokens. Those of a picture that is gone or cannot be read any more are those of a grey one: training
-  /// goes on, and starts again without it as soon as the removal is seen.
-  func tokens(of id: Int64) -> FrozenTokens { cache.tokens(of: id) ?? compute(id) {} }
+  /// An example's tokens; nil where its picture is gone or cannot be read any more. `yield` as in `Embedder.embed`.
+  func tokens(of id: Int64, yield: () -> Void) -> FrozenTokens? { cache.tokens(of: id) ?? compute(id, yield: yield) }
 
-  /// Computes an example's tokens and keeps them where there is room.
-  func compute(_ id: Int64, yield: () -> Void) -> FrozenTokens {
-    let bytes = (try? store.exampleBytes(id)) ?? nil
-    let image = bytes.flatMap { bytes in try? embedder.prepare(bytes) }
+  /// The same; they are kept where there is room.
+  func keptTokens(of id: Int64, yield: () -> Void) -> FrozenTokens? {
+    if let kept = cache.tokens(of: id) { return kept }
+    guard let tokens = compute(id, yield: yield) else { return nil }
+    _ = cache.insert(id, tokens)
+    return tokens
+  }
+
+  /// The same as `tokens(of:)`, with those of a grey picture where there are none: a step of training goes on, and training starts again
+  /// without the example as soon as its removal is seen.
+  func anyTokens(of id: Int64, yield: () -> Void) -> FrozenTokens {
+    if let tokens = tokens(of: id, yield: yield) { return tokens }
     let side = embedder.backbone.preprocessing.size
     let grey = RGBImage(width: side, height: side, pixels: Array(repeating: 128, count: side * side * 3))
-    let tokens = embedder.backbone.freeze(image ?? grey, yield: yield).tokens
-    if image != nil { cache.insert(id, tokens) }
-    return tokens
+    return embedder.backbone.freeze(grey, yield: yield).tokens
+  }
+
+  /// An example's tokens from its picture.
+  func compute(_ id: Int64, yield: () -> Void) -> FrozenTokens? {
+    guard let bytes = (try? store.exampleBytes(id)) ?? nil, let image = try? embedder.prepare(bytes) else { return nil }
+    yield()
+    return embedder.backbone.freeze(image, yield: yield).tokens
   }
 }

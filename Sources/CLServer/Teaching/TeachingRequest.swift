@@ -40,7 +40,7 @@ package struct TeachingRequest: Sendable {
     }
     if let text = request.queryValue("learner") ?? intake.learner {
       guard let known = Learner(rawValue: text) else {
-        let all = Learner.allCases.map(\.rawValue).joined(separator: " or ")
+        let all = Learner.allCases.map(\.rawValue).joined(separator: " nor ")
         throw ServiceProblems.unprocessable("learner", "neither \(all)")
       }
       learner = known

@@ -27,14 +27,20 @@ extension Store {
       for update in taskUpdates {
         if try connection.hasPendingJob(update.taskID, besides: refining?.kind) {
           try connection.execute(
-            "UPDATE tasks SET state = 'accepted', ready_at = NULL, serving = coalesce(?, serving) WHERE id = ?",
-            [update.isServing.map(SQLValue.bool) ?? .null, .integer(update.taskID)])
+            """
+            UPDATE tasks SET state = 'accepted', ready_at = NULL, serving = coalesce(?, serving),
+              refinement = coalesce(?, refinement)
+            WHERE id = ?
+            """,
+            [
+              update.isServing.map(SQLValue.bool) ?? .null, .optional(update.refinement), .integer(update.taskID),
+            ])
         } else {
           _ = try connection.apply(update, now: now)
         }
       }
       if let refining, try connection.task(refining.taskID) != nil,
-        try !connection.hasJob(of: refining.taskID, kind: refining.kind)
+        try !connection.hasWaitingJob(of: refining.taskID, kind: refining.kind)
       {
         _ = try connection.enqueueJob(kind: refining.kind, taskID: refining.taskID, now: now)
       }

@@ -82,6 +82,18 @@ extension Store {
     }
   }
 
+  /// Deletes the features made by prompts on a backbone, but for those of the keys that are kept: left over where the
+  /// process ended between two writes.
+  package func deletePromptFeatures(backboneKey: String, keeping kept: [String]) throws(StorageError) {
+    let all = try read { connection throws(StorageError) in
+      try connection.rows(
+        "SELECT DISTINCT backbone_key FROM features WHERE backbone_key > ? AND backbone_key < ?",
+        [.text(backboneKey + ":"), .text(backboneKey + ";")]
+      ) { row in row.text(0) }
+    }
+    try deleteFeatures(backboneKeys: all.filter { !kept.contains($0) })
+  }
+
   /// Deletes the features made with these keys.
   package func deleteFeatures(backboneKeys: [String]) throws(StorageError) {
     guard !backboneKeys.isEmpty else { return }

@@ -90,10 +90,10 @@ extension Connection {
       [.integer(taskID), .optional(kind)]) == 1
   }
 
-  /// Whether a job of that kind waits or runs.
-  func hasJob(of taskID: Int64, kind: String) throws(StorageError) -> Bool {
+  /// Whether a job of that kind waits: one that runs may have begun without what is new.
+  func hasWaitingJob(of taskID: Int64, kind: String) throws(StorageError) -> Bool {
     try scalar(
-      "SELECT EXISTS (SELECT 1 FROM jobs WHERE task_id = ? AND kind = ? AND state IN ('pending', 'running'))",
+      "SELECT EXISTS (SELECT 1 FROM jobs WHERE task_id = ? AND kind = ? AND state = 'pending')",
       [.integer(taskID), .text(kind)]) == 1
   }
 
