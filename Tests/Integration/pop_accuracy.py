@@ -28,7 +28,7 @@ def omniglot(seed, tasks):
         characters = {}
         for entry in sorted(archive.namelist()):
             if entry.endswith(".png"):
-                characters.setdefault("/".join(entry.split("/")[1:3]), []).append(entry)
+                characters.setdefault(" ".join(entry.split("/")[1:3]), []).append(entry)
         names = sorted(characters)
         random.Random(seed).shuffle(names)
         read = {name: [archive.read(entry) for entry in characters[name]] for name in names[: tasks * 5]}
