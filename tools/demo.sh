@@ -42,7 +42,7 @@ collect() {
   done
 }
 
-# teach TASK LABEL...: posts the folders as one tar and waits until the task is ready.
+# teach TASK LABEL...: posts the folders as one tar and waits until the task answers; training goes on behind it.
 teach() {
   local task=$1 answer id
   shift
@@ -52,11 +52,11 @@ teach() {
   answer=$(tar -C "$work/train" -cf - "$@" | curl -sS --fail-with-body --data-binary @- \
     -H 'Content-Type: application/x-tar' "$server/tasks?name=$task&extend=true")
   id=$(field id <<<"$answer")
-  until [ "$(curl -fsS "$server/tasks/$id" | tee "$work/task" | field state)" = ready ]; do
+  until [ "$(curl -fsS "$server/tasks/$id" | tee "$work/task" | field serving)" = True ]; do
     case $(field state <"$work/task") in failed | cancelled) cat "$work/task" >&2; exit 1 ;; esac
     sleep 0.05
   done
-  awk -v a="$started" -v b="$EPOCHREALTIME" 'BEGIN { printf "ready %.1f s after the request\n", b - a }'
+  awk -v a="$started" -v b="$EPOCHREALTIME" 'BEGIN { printf "answers %.1f s after the request\n", b - a }'
 }
 
 # ask LABEL...: asks about the photographs put aside.

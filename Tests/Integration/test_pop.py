@@ -75,6 +75,35 @@ class Prompts(unittest.TestCase):
             self.assertLess(time.monotonic() - started, 30)
             self.assertEqual(server.get(f"/tasks/{first}").json()["state"], "training")
 
+    def test_a_task_taught_while_another_is_adopted_is_not_forgotten(self):
+        with Server("--holdout", "0", *QUICK, learner="pop") as server:
+            first = server.teach(lessons(classes=4)).json()["id"]
+            server.wait_ready(first, until=lambda t: (t["progress"] or {}).get("phase") in ("caching", "choosing"))
+            second = server.teach(lessons(first=4), learner="closed-form").json()["id"]
+            for task in (first, second):
+                self.assertTrue(server.wait_ready(task)["serving"])
+            third = server.taught(lessons(first=7))
+            tasks = server.get("/tasks").json()["tasks"]
+            self.assertEqual([t["serving"] for t in tasks], [True] * 3, tasks)
+            self.assertEqual(len(server.predict(lessons()[0][1], top_k=20).json()["top"]), 10)
+            self.assertIsNotNone(third["refinement"])
+
+    def test_another_head_keeps_the_prompts_and_another_resolution_does_without(self):
+        with Server("--holdout", "0", *QUICK, learner="pop") as server:
+            adopted = server.taught(lessons(classes=4))["refinement"]["adopted"]
+            for flags, resolution, reads in ((("--crossing", "3000"), server.resolution, adopted), ((), 80, False)):
+                server.terminate()
+                server.flags, server.resolution = ["--holdout", "0", *QUICK, *flags], resolution
+                server.start()
+                deadline = time.monotonic() + 60
+                while server.predict(lessons()[0][1]).status != 200:
+                    self.assertLess(time.monotonic(), deadline)
+                    time.sleep(0.05)
+                lines = server.log(400).split("clserver 0")[-1].splitlines()
+                # The first version after the start: prompts may be trained anew after it.
+                first = next(line for line in lines if "a version serves" in line)
+                self.assertEqual("sources=backbone " not in first, reads, first)
+
     def test_it_goes_on_where_a_kill_or_a_stop_interrupted_it(self):
         with Server("--holdout", "0", *SLOW, learner="pop") as server:
             task = server.teach(lessons()).json()["id"]

@@ -71,13 +71,15 @@ extension LearningService {
       let isRight = judging.records.enumerated().map { row, record in
         scores.columnOfLargest(inRow: row) == columns[record.classID]
       }
+      let answers = judging.records.compactMap { columns[$0.classID] }
+      let temperature = Calibration.fitTemperature(scores: scores, labels: answers)
       results.append(
         Judged(
           candidate: Refinement.Candidate(
-            mixture: mixture, training: training, correct: isRight.count { $0 }, total: isRight.count),
+            mixture: mixture, training: training, correct: isRight.count { $0 }, total: isRight.count,
+            loss: Calibration.loss(scores: scores, labels: answers, temperature: temperature)),
           isRight: isRight, tasks: judging.records.map(\.taskID),
-          temperature: Calibration.fitTemperature(
-            scores: scores, labels: judging.records.compactMap { columns[$0.classID] })))
+          temperature: temperature))
       progress.advance(round.taskID, to: results.count)
       guard try makeWay(round) else { return nil }
     }
@@ -113,9 +115,10 @@ extension LearningService {
       })
   }
 
-  /// The candidate with the most right answers, the first of equals; nil where none has more than the baseline, which is
-  /// what answers now. Out are those that are worse than it on some task by more than chance: answers lost against
-  /// answers won, 1.96 deviations (McNemar's test).
+  /// The candidate with the least loss, the first of equals; nil where none has less than the baseline, which is what
+  /// answers now, and at least as many right answers. The loss of calibrated probabilities tells candidates apart that
+  /// differ in few answers. Out are those that are worse than the baseline on some task by more than chance: answers lost
+  /// against answers won, 1.96 deviations (McNemar's test).
   package static func choose(_ judged: [Judged], baseline: Int) -> (index: Int?, reason: String?) {
     let plain = judged[baseline]
     func harms(_ other: Judged) -> Bool {
@@ -130,11 +133,13 @@ extension LearningService {
     }
     let harmless = judged.indices.filter { $0 != baseline && !harms(judged[$0]) }
     if harmless.isEmpty { return (nil, "every candidate lowers the accuracy of some task beyond the interval") }
-    let most = harmless.map { judged[$0].candidate.correct }.max() ?? 0
-    guard most > plain.candidate.correct else {
-      return (nil, "no candidate answers more than what is served already")
+    let better = harmless.filter {
+      judged[$0].candidate.loss < plain.candidate.loss && judged[$0].candidate.correct >= plain.candidate.correct
     }
-    return (harmless.first { judged[$0].candidate.correct == most }, nil)
+    guard let best = better.min(by: { judged[$0].candidate.loss < judged[$1].candidate.loss }) else {
+      return (nil, "no candidate answers better than what is served already")
+    }
+    return (best, nil)
   }
 
   // MARK: The end

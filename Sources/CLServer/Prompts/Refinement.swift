@@ -10,8 +10,11 @@ package struct Refinement: Sendable {
     package let training: String?
     package let correct: Int
     package let total: Int
+    /// Mean negative log likelihood of the judges' classes, in nats.
+    package let loss: Double
 
-    package init(mixture: SourceMixture, training: String?, correct: Int, total: Int) {
+    package init(mixture: SourceMixture, training: String?, correct: Int, total: Int, loss: Double) {
+      self.loss = loss
       self.mixture = mixture
       self.training = training
       self.correct = correct
@@ -51,7 +54,7 @@ package struct Refinement: Sendable {
             "sources": .string(candidate.mixture.name), "training": .optional(candidate.training),
             "accuracy": candidate.total > 0 ? .number(Double(candidate.correct) / Double(candidate.total)) : .null,
             "correct": .integer(candidate.correct), "n": .integer(candidate.total),
-            "served": .boolean(index == served),
+            "loss": .number((candidate.loss * 10_000).rounded() / 10_000), "served": .boolean(index == served),
           ])
         }),
       "measured": .string(judges.rawValue), "adopted": .boolean(isAdopted), "reason": .optional(reason),

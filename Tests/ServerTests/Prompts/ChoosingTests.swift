@@ -2,16 +2,24 @@ import CLModels
 import CLServer
 import Testing
 
-private func judged(_ rights: String, tasks: [Int64]? = nil) -> LearningService.Judged {
+/// The loss is the share of wrong answers unless it is said.
+private func judged(_ rights: String, tasks: [Int64]? = nil, loss: Double? = nil) -> LearningService.Judged {
   let isRight = rights.map { $0 == "1" }
   return LearningService.Judged(
     candidate: Refinement.Candidate(
-      mixture: .backboneOnly, training: "gentle", correct: isRight.count { $0 }, total: isRight.count),
+      mixture: .backboneOnly, training: "gentle", correct: isRight.count { $0 }, total: isRight.count,
+      loss: loss ?? Double(isRight.count { !$0 }) / Double(isRight.count)),
     isRight: isRight, tasks: tasks ?? isRight.map { _ in 1 })
 }
 
 @Suite struct ChoosingTests {
-  @Test func theMostRightAnswersWinAndTheFirstOfEquals() {
+  @Test func lossTellsApartWhatAnswersAlike() {
+    let all = [judged("1100", loss: 0.9), judged("1100", loss: 0.8), judged("1100", loss: 0.7)]
+    #expect(LearningService.choose(all, baseline: 0).index == 2)
+    #expect(LearningService.choose([judged("1100", loss: 0.9), judged("1000", loss: 0.1)], baseline: 0).index == nil)
+  }
+
+  @Test func theLeastLossWinsAndTheFirstOfEquals() {
     let all = [judged("1100"), judged("1110"), judged("1111"), judged("1111")]
     #expect(LearningService.choose(all, baseline: 0).index == 2)
   }

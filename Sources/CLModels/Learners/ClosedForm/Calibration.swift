@@ -45,6 +45,21 @@ package struct Calibration: Sendable {
     return Float(exp((low + high) / 2))
   }
 
+  /// The mean negative log likelihood of the labels under `softmax(scores / temperature)`, in nats; 0 without examples.
+  package static func loss(scores: Matrix<Float>, labels: [Int], temperature: Float) -> Double {
+    precondition(scores.rows == labels.count, "one label a row")
+    guard !labels.isEmpty else { return 0 }
+    var sum = 0.0
+    for (row, label) in labels.enumerated() {
+      let values = scores.row(row)
+      let highest = Double(values.max() ?? 0)
+      var total = 0.0
+      for value in values { total += exp((Double(value) - highest) / Double(temperature)) }
+      sum += log(total) - (Double(values[values.startIndex + label]) - highest) / Double(temperature)
+    }
+    return sum / Double(labels.count)
+  }
+
   /// What is used before there is evidence: a quarter of how far the best score stands above the mean, on average; 1 when
   /// the scores do not differ or there are none.
   package static func defaultTemperature(_ scores: Matrix<Float>) -> Float {
