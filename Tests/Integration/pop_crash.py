@@ -21,7 +21,8 @@ def run(kills, seed, steps, classes=5, each=20):
     images = fashion_mnist("train", each + 8)
     lessons = [(name, image) for name in FASHION_NAMES[:classes] for image in images[name][:each]]
     asked = [image for name in FASHION_NAMES[:classes] for image in images[name][each : each + 8]]
-    flags = ("--holdout", "0", "--prompt-steps", str(steps), "--prompt-episode", "48", "--checkpoint-seconds", "0.2")
+    flags = ("--holdout", "0", "--prompt-judges", "8", "--prompt-episode", "48", "--checkpoint-seconds", "0.2")
+    flags += ("--prompt-steps", str(steps))
     draw = random.Random(seed)
     happened = 0
     with Server(*flags, learner="pop") as server:

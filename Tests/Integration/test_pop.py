@@ -8,8 +8,8 @@ from datasets import FASHION_NAMES, fashion_mnist
 from harness import Server
 
 # Little training, so that a test takes seconds: these tests are about behaviour.
-QUICK = ("--prompt-steps", "12", "--prompt-episode", "24", "--checkpoint-seconds", "0.2")
-SLOW = ("--prompt-steps", "4000", "--prompt-episode", "24", "--checkpoint-seconds", "0.2")
+QUICK = ("--prompt-judges", "8", "--prompt-steps", "12", "--prompt-episode", "24", "--checkpoint-seconds", "0.2")
+SLOW = ("--prompt-judges", "8", "--prompt-steps", "4000", "--prompt-episode", "24", "--checkpoint-seconds", "0.2")
 
 
 def lessons(first=0, classes=3, each=20):
@@ -147,7 +147,7 @@ class Prompts(unittest.TestCase):
 
     def test_kills_while_training_change_no_answer(self):
         """The same lessons, trained with and without kills, end in the same predictions."""
-        flags = ("--holdout", "0", "--prompt-steps", "60", "--prompt-episode", "24", "--checkpoint-seconds", "0.2")
+        flags = ("--holdout", "0", "--prompt-steps", "60", *QUICK[:2], *QUICK[4:])
         asked = [image for _, image in lessons(each=20)[-8:]]
 
         def answers(kills):

@@ -38,6 +38,7 @@ package struct Configuration: Sendable, Equatable {
   package var promptEpisode = 96
   package var promptExemplars = 20
   package var promptExamples = 6000
+  package var promptJudges = 75
   package var checkpointSeconds = 10.0
   package var tokenMemoryBytes = 1 << 30
   package var tokenFileBytes = 16 << 30

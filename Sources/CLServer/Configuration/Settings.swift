@@ -68,6 +68,9 @@ extension Setting {
     integer(
       "prompt_examples", .prompts, 2...20_000, \.promptExamples,
       "With more training examples than this in all, prompts are neither trained nor read."),
+    integer(
+      "prompt_judges", .prompts, 1...1_000_000, \.promptJudges,
+      "Examples that prompts never saw, needed to tell whether they help; with fewer, prompts are not trained."),
     seconds(
       "checkpoint_seconds", .prompts, 0.1...30, \.checkpointSeconds, "Time between checkpoints of training."),
     bytes(

@@ -34,7 +34,7 @@ extension Configuration {
     return PromptTrainerOptions(
       recipes: promptSteps > 0 ? [custom] : [.gentle, .strong], lambda: Float(promptLambda), training: training,
       rows: promptRows, isDeep: promptDepth == .deep, exemplars: promptExemplars,
-      largestSet: promptExamples, checkpointSeconds: checkpointSeconds)
+      largestSet: promptExamples, fewestJudges: promptJudges, checkpointSeconds: checkpointSeconds)
   }
 
   package var httpConfiguration: HTTPServerConfiguration {

@@ -30,9 +30,6 @@ extension LearningService {
     }
   }
 
-  /// Fewer say nothing.
-  static let fewestJudges = 10
-
   /// The share of judges that a recipe must win over the backbone alone before the next, stronger one is tried.
   static let gainForMore = 0.015
 

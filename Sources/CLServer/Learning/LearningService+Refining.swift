@@ -55,8 +55,8 @@ extension LearningService {
       return try finish(round, outcome)
     }
     let judges = isHeldOutEnough ? [] : CrossFitting.judges(of: round.set, shadow: round.current.shadow)
-    guard isHeldOutEnough || judges.count >= Self.fewestJudges else {
-      outcome.reason = "\(judges.count) examples are too few to tell whether prompts help"
+    guard isHeldOutEnough || judges.count >= trainer.options.fewestJudges else {
+      outcome.reason = "\(judges.count) examples are too few to tell whether prompts help (prompt_judges)"
       return try finish(round, outcome)
     }
     let learners = round.set.training.indices.filter { !judges.contains($0) }

@@ -37,6 +37,8 @@ package struct PromptTrainerOptions: Sendable {
   package var exemplars: Int
   /// With more training examples, nothing is trained.
   package var largestSet: Int
+  /// With fewer examples to judge by, nothing is trained.
+  package var fewestJudges: Int
   package var checkpointSeconds: Double
 }
 
