@@ -36,11 +36,9 @@ package final class FeatureLibrary: Sendable {
     let storage = [Float](unsafeUninitializedCapacity: ids.count * columns) { out, count in
       for (position, part) in parts.enumerated() {
         part.storage.withUnsafeBufferPointer { values in
+          guard let source = values.baseAddress, let target = out.baseAddress else { return }
           for row in 0..<ids.count {
-            for column in 0..<width {
-              out.baseAddress?.advanced(by: row * columns + position * width + column).initialize(
-                to: values[row * width + column])
-            }
+            (target + row * columns + position * width).initialize(from: source + row * width, count: width)
           }
         }
       }

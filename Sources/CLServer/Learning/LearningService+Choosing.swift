@@ -50,7 +50,7 @@ extension LearningService {
     let reads = mixtures.contains(where: \.usesPrompts)
     guard let rows = reads ? try rows(of: ids, bank, round) : features[embedder.key].matrix(ids) else { return nil }
     var results: [Judged] = []
-    // Where a bank lacks a source, two mixtures may be the same.
+    // The backbone alone needs no training: it is measured once, not again with every recipe.
     for mixture in mixtures where mixture.usesPrompts || training == nil {
       let sources = mixture.sources(of: bank)
       let picked = rows.selectingColumns(sources.map { $0 * width..<($0 + 1) * width })

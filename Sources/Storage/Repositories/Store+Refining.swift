@@ -4,12 +4,7 @@ extension Store {
   package func startRefining(job jobID: Int64, taskID: Int64, event: NewEvent) throws(StorageError) -> Bool {
     let now = now
     return try write { connection throws(StorageError) in
-      try connection.execute(
-        """
-        UPDATE jobs SET state = 'running', attempts = attempts + 1, error = NULL, updated_at = ?
-        WHERE id = ? AND task_id = ? AND state = 'pending'
-        """, [.integer(now), .integer(jobID), .integer(taskID)])
-      guard connection.changedRows == 1 else { return false }
+      guard try connection.startJob(jobID, of: taskID, now: now) else { return false }
       if try connection.hasPendingJob(taskID) { return true }
       return try connection.apply(TaskUpdate(taskID: taskID, state: .training, isServing: nil, event: event), now: now)
     }

@@ -24,12 +24,7 @@ extension Store {
   package func startTeaching(job jobID: Int64, taskID: Int64, event: NewEvent) throws(StorageError) -> Bool {
     let now = now
     return try write { connection throws(StorageError) in
-      try connection.execute(
-        """
-        UPDATE jobs SET state = 'running', attempts = attempts + 1, error = NULL, updated_at = ?
-        WHERE id = ? AND task_id = ? AND state = 'pending'
-        """, [.integer(now), .integer(jobID), .integer(taskID)])
-      guard connection.changedRows == 1 else { return false }
+      guard try connection.startJob(jobID, of: taskID, now: now) else { return false }
       let update = TaskUpdate(taskID: taskID, state: .embedding, isServing: nil, event: event)
       return try connection.apply(update, now: now)
     }
@@ -83,6 +78,16 @@ extension Store {
 }
 
 extension Connection {
+  /// Marks a task's pending job as running and counts the attempt. Returns false where it is not pending (any more).
+  func startJob(_ jobID: Int64, of taskID: Int64, now: Int64) throws(StorageError) -> Bool {
+    try execute(
+      """
+      UPDATE jobs SET state = 'running', attempts = attempts + 1, error = NULL, updated_at = ?
+      WHERE id = ? AND task_id = ? AND state = 'pending'
+      """, [.integer(now), .integer(jobID), .integer(taskID)])
+    return changedRows == 1
+  }
+
   /// Whether a job waits to teach the task; jobs of the kind `besides` do not count.
   func hasPendingJob(_ taskID: Int64, besides kind: String? = nil) throws(StorageError) -> Bool {
     try scalar(

@@ -69,14 +69,6 @@ import Testing
     return options
   }
 
-  static func finish(_ training: PromptTraining) -> [Double] {
-    var losses: [Double] = []
-    while !training.isDone {
-      if let report = training.step() { losses.append(report.loss) }
-    }
-    return losses
-  }
-
   /// Thirty steps on a tiny random backbone get this far with room to spare.
   static let fallen = 0.95
 
@@ -90,7 +82,7 @@ import Testing
     #expect(training.isUsable && !training.isDone)
     let first = try #require(training.step())
     #expect(first.step == 0 && first.examples == 60 && first.correct.count == 2)
-    let losses = [first.loss] + Self.finish(training)
+    let losses = [first.loss] + finishTraining(training)
     #expect(losses.count == 30 && training.state.step == 30)
     let last = losses.suffix(3).reduce(0, +) / 3
     #expect(last < Self.fallen * first.loss, "\(losses)")
@@ -102,7 +94,7 @@ import Testing
     let pool = ComputePool(workers: 2)
     defer { pool.shutdown() }
     let training = material.training(Self.layout, options: Self.options(steps: 30), pool: pool, earlier: 3)
-    let losses = Self.finish(training)
+    let losses = finishTraining(training)
     #expect(losses.suffix(3).reduce(0, +) / 3 < Self.fallen * losses[0], "\(losses)")
     // The same tasks without what earlier ones say lead elsewhere.
     let without = try Material().training(Self.layout, options: Self.options(steps: 1), pool: pool)
@@ -116,7 +108,7 @@ import Testing
       let pool = ComputePool(workers: workers)
       defer { pool.shutdown() }
       let training = material.training(Self.layout, options: Self.options(steps: 6), pool: pool)
-      _ = Self.finish(training)
+      _ = finishTraining(training)
       states.append(training.state)
     }
     #expect(states[0] == states[1] && states[0] == states[2])
@@ -125,7 +117,7 @@ import Testing
     let pool = ComputePool(workers: 2)
     defer { pool.shutdown() }
     let other = material.training(Self.layout, options: options, pool: pool)
-    _ = Self.finish(other)
+    _ = finishTraining(other)
     #expect(other.state != states[0])
   }
 
@@ -139,13 +131,13 @@ import Testing
     options.classesPerEpisode = 3
     options.examplesPerEpisode = 24
     let whole = material.training(Self.layout, options: options, pool: pool)
-    _ = Self.finish(whole)
+    _ = finishTraining(whole)
     let first = material.training(Self.layout, options: options, pool: pool)
     for _ in 0..<stop { _ = first.step() }
     let second = material.training(Self.layout, options: options, pool: pool)
     #expect(second.restore(first.state))
     #expect(second.state.step == stop)
-    _ = Self.finish(second)
+    _ = finishTraining(second)
     #expect(second.state == whole.state)
   }
 

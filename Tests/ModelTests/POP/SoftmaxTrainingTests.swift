@@ -83,14 +83,6 @@ import Testing
     return options
   }
 
-  static func finish(_ training: PromptTraining) -> [Double] {
-    var losses: [Double] = []
-    while !training.isDone {
-      if let report = training.step() { losses.append(report.loss) }
-    }
-    return losses
-  }
-
   @Test(arguments: [false, true])
   func theLossFalls(isFewShot: Bool) throws {
     let material = try Material()
@@ -98,7 +90,7 @@ import Testing
     defer { pool.shutdown() }
     let training = material.training(Self.options(steps: 30, isFewShot: isFewShot), pool: pool)
     #expect(training.isUsable && training.heads.isEmpty)
-    let losses = Self.finish(training)
+    let losses = finishTraining(training)
     #expect(losses.count == 30)
     #expect(losses.suffix(3).reduce(0, +) / 3 < 0.7 * losses[0], "\(losses)")
     #expect(training.state.logScales.allSatisfy { $0 != 3 })
@@ -144,7 +136,7 @@ import Testing
       let states = [material.teacher, silent].map { teacher in
         let training = material.training(
           Self.options(steps: 3, isFewShot: isFewShot), teacher: teacher, pool: pool)
-        _ = Self.finish(training)
+        _ = finishTraining(training)
         return training.state
       }
       #expect((states[0] == states[1]) == isFewShot)
@@ -157,7 +149,7 @@ import Testing
       let pool = ComputePool(workers: workers)
       defer { pool.shutdown() }
       let training = material.training(Self.options(steps: 4, size: 25), teacher: material.teacher, pool: pool)
-      _ = Self.finish(training)
+      _ = finishTraining(training)
       return training.state
     }
     #expect(states[0] == states[1])
@@ -170,7 +162,7 @@ import Testing
     defer { pool.shutdown() }
     let options = Self.options(steps: 8, size: 25)
     let whole = material.training(options, teacher: material.teacher, pool: pool)
-    _ = Self.finish(whole)
+    _ = finishTraining(whole)
     let first = material.training(options, teacher: material.teacher, pool: pool)
     for _ in 0..<stop { _ = first.step() }
     let bytes = first.state.encoded()
@@ -178,7 +170,7 @@ import Testing
     #expect(read == first.state && read.encoded() == bytes)
     let second = material.training(options, teacher: material.teacher, pool: pool)
     #expect(second.restore(read))
-    _ = Self.finish(second)
+    _ = finishTraining(second)
     #expect(second.state == whole.state)
     #expect(second.heads == whole.heads)
   }

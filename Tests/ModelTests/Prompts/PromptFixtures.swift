@@ -78,6 +78,16 @@ func promptSlices(_ layout: PromptLayout, _ backbone: VisionTransformer) -> [Ran
   return slices
 }
 
+/// Takes every step that is left; the losses of those that were taken.
+@discardableResult
+func finishTraining(_ training: PromptTraining) -> [Double] {
+  var losses: [Double] = []
+  while !training.isDone {
+    if let report = training.step() { losses.append(report.loss) }
+  }
+  return losses
+}
+
 /// The length of the difference, as a part of the reference's length.
 func relativeDistance(_ values: some Sequence<Float>, _ reference: some Sequence<Float>) -> Double {
   var difference = 0.0
