@@ -10,7 +10,8 @@ import Tensor
 /// learn, five to test); `--shots N`, `--tasks N` of five classes, `--seeds 1,2,3`, `--test N` images a class,
 /// `--resolution N`; what is trained: `--steps N`, `--rate X`, `--lambda X`, `--share X`, `--classes N`, `--episode N`, `--rows N`,
 /// `--shallow`, `--isolated` (Q does not read the task prompts), `--no-q`, `--no-p`, `--fresh` (Q starts anew in each task),
-/// `--objective softmax|few-shot` (cosine heads trained with the prompts; usually the leave-one-out ridge).
+/// `--objective softmax|few-shot` (cosine heads trained with the prompts; usually the leave-one-out ridge). `--last` measures
+/// after the last task only.
 func runPromptExperiment(arguments: [String], json: Bool) throws {
   // What follows each `--and` is another way to train on the same images; its flags go before the common ones.
   let pieces = arguments.split(separator: "--and", omittingEmptySubsequences: false).map(Array.init)
@@ -63,6 +64,7 @@ struct PromptPlan {
   var every: Int
   var perTask: Int
   var copies: Int
+  var measuresLastOnly: Bool
 
   var globalGroups: [PromptLayout.Group] {
     hasGlobal ? (0..<copies).map { _ in .init(rows: rows, readsTasks: readsTasks) } : []
@@ -99,6 +101,7 @@ struct PromptPlan {
     hasGlobal = !arguments.contains("--no-q")
     hasTasks = !arguments.contains("--no-p")
     isFresh = arguments.contains("--fresh")
+    measuresLastOnly = arguments.contains("--last")
   }
 }
 
@@ -226,6 +229,7 @@ private final class PromptRun {
       global = q
       if plan.hasTasks { count += 1 }
       heads = heads.adding(training.heads)
+      guard !plan.measuresLastOnly || task == plan.tasks - 1 else { continue }
       let measured = try measure(tasks, count: count, global, known: known, train: train, heads: heads)
       for (name, value) in measured { results[name, default: []].append(value) }
       let loss =

@@ -120,7 +120,7 @@ private final class Refinement {
   }
 
   private func fit(_ rows: Matrix<Float>, _ examples: [Int], _ mixture: SourceMixture) throws -> FittedHead {
-    try ClosedForm.fit(
+    try mixture.fit(
       LabelledFeatures(
         features: picked(rows, mixture), labels: examples.map { labels[$0] }, classCount: 5,
         mixture: mixture.kernels(of: bank([]), width: backbone.description.featureWidth)),

@@ -34,5 +34,13 @@ for suite in ${STAGES:-swift kernels integration fuzz}; do
   echo "== $suite: exit $status after $((SECONDS - started)) s"
 done
 
+# Failures again, at the end: what a long log hides and a short record of it keeps.
+if [ "$failed" -gt 0 ]; then
+  echo "== failures"
+  for log in "$logs"/*; do
+    grep -aE '^FAILED |^(.\[[0-9;]*m)*. Test .* (recorded an issue|failed after)|: error: |^[A-Za-z.]*Error: ' "$log" |
+      head -n 40 | cut -c -400 | sed "s|^|$(basename "$log"): |"
+  done
+fi
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -12,7 +12,9 @@ class Documentation(Case):
         for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
             if not docs_commands.blocks(page):
                 continue
-            with Server(resolution=160, learner=None) as server, tempfile.TemporaryDirectory() as folder:
+            # As the tour of the API says.
+            flags = ("--prompt-judges", "8")
+            with Server(*flags, resolution=160, learner=None) as server, tempfile.TemporaryDirectory() as folder:
                 for line, block, fault in docs_commands.run(page, server, folder):
                     with self.subTest(f"{page.relative_to(ROOT)}:{line}"):
                         self.assertIsNone(fault, f"\n{block}\n{fault}\n{server.log(15)}")

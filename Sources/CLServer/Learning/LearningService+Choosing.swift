@@ -60,7 +60,7 @@ extension LearningService {
         classCount: round.set.classes.count, mixture: mixture.kernels(of: bank, width: width))
       let fitted: FittedHead
       do throws(LearnerError) {
-        fitted = try ClosedForm.fit(data, options: ClosedFormOptions(method: .kernelRidge), pool: pool)
+        fitted = try mixture.fit(data, options: ClosedFormOptions(method: .kernelRidge), pool: pool)
       } catch {
         throw .unusable("\(error)")
       }

@@ -44,9 +44,7 @@ package struct ModelBuilder: Sendable {
       let heldOut = features.matrix(set.heldOut.map(\.id), keys: sources.keys)
     else { return .stale }
     let largest = ClosedFormOptions.largestDualForm
-    var options = options
-    if sources.mixture.usesPrompts { options.method = .kernelRidge }
-    guard options.method != .kernelRidge || set.training.count <= largest else {
+    guard (options.method != .kernelRidge && !sources.mixture.usesPrompts) || set.training.count <= largest else {
       throw .invalid(
         "\(set.training.count) examples are too many for kernel-ridge (\(largest)); set head to closed-form")
     }
@@ -54,10 +52,10 @@ package struct ModelBuilder: Sendable {
     let data = LabelledFeatures(
       features: rows, labels: set.training.compactMap { columns[$0.classID] }, groups: set.groups,
       classCount: set.classes.count, mixture: sources.mixture.usesPrompts ? sources.kernels : nil)
-    let fitted = try ClosedForm.fit(data, options: options, pool: pool)
+    let fitted = try sources.mixture.fit(data, options: options, pool: pool)
     let examples = Set((set.training + set.heldOut).map(\.id))
     let manifest = VersionManifest(
-      features: featuresKey, setting: Self.setting(self.options), head: fitted.name, lambda: fitted.lambda,
+      features: featuresKey, setting: Self.setting(options), head: fitted.name, lambda: fitted.lambda,
       temperature: sources.temperature ?? fitted.temperature, classes: set.classes.map(\.id),
       trainingExamples: set.training.count,
       heldOutExamples: set.heldOut.count, mixture: sources.mixture)

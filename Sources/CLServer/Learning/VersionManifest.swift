@@ -29,8 +29,11 @@ package struct VersionManifest: Codable, Sendable, Equatable {
   package var heldOutExamples: Int
   /// The weights of the sources that the head reads; absent where it is the backbone alone.
   private var sources: [Float]?
+  /// What reads them, where it is not the kernel ridge.
+  private var readOut: String?
 
   package var mixture: SourceMixture {
+    if readOut == SourceMixture.ReadOut.softmax.rawValue { return .softmax }
     guard let sources, sources.count == 3 else { return .backboneOnly }
     return SourceMixture(backbone: sources[0], tasks: sources[1], global: sources[2])
   }
@@ -39,12 +42,14 @@ package struct VersionManifest: Codable, Sendable, Equatable {
     case features, setting, head, lambda, temperature, classes, sources
     case trainingExamples = "training_examples"
     case heldOutExamples = "held_out_examples"
+    case readOut = "read_out"
   }
 
   package init(
     features: String, setting: String, head: String, lambda: Double?, temperature: Float, classes: [Int64],
     trainingExamples: Int, heldOutExamples: Int, mixture: SourceMixture = .backboneOnly
   ) {
+    readOut = mixture.readOut == .kernelRidge ? nil : mixture.readOut.rawValue
     sources = mixture.usesPrompts ? [mixture.backbone, mixture.tasks, mixture.global] : nil
     self.features = features
     self.setting = setting

@@ -73,6 +73,27 @@ private func group(_ task: Int64, rows: Int = 1, _ numbers: Int = 6, examples: [
     #expect(SourceMixture(backbone: 0, tasks: 0, global: 1).limited(to: tasksOnly) == .backboneOnly)
   }
 
+  @Test func theSoftmaxReadsTheGlobalGroupOrIsNotThere() throws {
+    #expect(SourceMixture.softmax.limited(to: bank) == .softmax)
+    #expect(SourceMixture.softmax.limited(to: PromptBank(isDeep: true, tasks: [group(1)])) == .backboneOnly)
+    #expect(SourceMixture.softmax.sources(of: bank) == [3])
+    #expect(SourceMixture.softmax.name == "global, softmax")
+  }
+
+  @Test func theReadOutDecidesWhatHeadIsFitted() throws {
+    let rows = Matrix<Float>([[1, 0.1], [0.9, 0], [0, 1], [0.1, 0.9]])
+    let data = LabelledFeatures(
+      features: rows, labels: [0, 0, 1, 1], classCount: 2, mixture: FeatureMixture(width: 2))
+    let softmax = try SourceMixture.softmax.fit(data, options: ClosedFormOptions(), pool: nil)
+    let ridge = try SourceMixture(backbone: 0, tasks: 0, global: 1).fit(data, options: ClosedFormOptions(), pool: nil)
+    #expect(softmax.head is CosineSoftmaxHead)
+    #expect(ridge.head is KernelRidgeHead)
+    for fitted in [softmax, ridge] {
+      let scores = fitted.head.scores(rows)
+      #expect((0..<4).map { scores.columnOfLargest(inRow: $0) } == [0, 0, 1, 1])
+    }
+  }
+
   @Test func namesTellSourcesAndWeights() {
     #expect(SourceMixture.backboneOnly.name == "backbone")
     #expect(SourceMixture(backbone: 0.5, tasks: 0, global: 0.5).name == "backbone 0.5 + global 0.5")

@@ -1,15 +1,31 @@
 /// How much each source of features counts in a head: the backbone's own, the task prompts' (together) and the global
 /// prompts'. The weights are those of their kernels and add up to 1.
 package struct SourceMixture: Sendable, Equatable {
+  /// The kind of head that reads the sources.
+  package enum ReadOut: String, Sendable {
+    case kernelRidge = "kernel-ridge"
+    /// A cosine head trained with cross-entropy (`CosineSoftmaxFit`), of the global prompts' feature alone.
+    case softmax
+  }
+
   package let backbone: Float
   package let tasks: Float
   package let global: Float
+  package let readOut: ReadOut
 
   package init(backbone: Float, tasks: Float, global: Float) {
+    self.init(backbone: backbone, tasks: tasks, global: global, readOut: .kernelRidge)
+  }
+
+  private init(backbone: Float, tasks: Float, global: Float, readOut: ReadOut) {
     self.backbone = backbone
     self.tasks = tasks
     self.global = global
+    self.readOut = readOut
   }
+
+  /// POP's own head: softmax over the global prompts' feature.
+  package static let softmax = SourceMixture(backbone: 0, tasks: 0, global: 1, readOut: .softmax)
 
   /// The backbone alone: what every task is compared with.
   package static let backboneOnly = SourceMixture(backbone: 1, tasks: 0, global: 0)
@@ -22,18 +38,21 @@ package struct SourceMixture: Sendable, Equatable {
     SourceMixture(backbone: 0.25, tasks: 0.25, global: 0.5),
     SourceMixture(backbone: 0, tasks: 0, global: 1),
     SourceMixture(backbone: 0, tasks: 0.5, global: 0.5),
+    softmax,
   ]
 
   package var usesPrompts: Bool { tasks > 0 || global > 0 }
 
-  /// As in documents: the sources with a weight, and the weights.
+  /// As in documents: the sources with a weight, the weights, and the head where it is not the kernel ridge.
   package var name: String {
-    [("backbone", backbone), ("tasks", tasks), ("global", global)].filter { $0.1 > 0 }
+    let sources = [("backbone", backbone), ("tasks", tasks), ("global", global)].filter { $0.1 > 0 }
       .map { $0.1 == 1 ? $0.0 : "\($0.0) \($0.1)" }.joined(separator: " + ")
+    return readOut == .softmax ? sources + ", softmax" : sources
   }
 
   /// Without the sources that a bank does not have; what is left counts in the same proportion.
   package func limited(to bank: PromptBank) -> SourceMixture {
+    if readOut == .softmax { return bank.global == nil ? .backboneOnly : self }
     let tasks = bank.tasks.isEmpty ? 0 : tasks
     let global = bank.global == nil ? 0 : global
     let total = backbone + tasks + global
