@@ -5,7 +5,7 @@ import Tensor
 
 /// `benchmarks pop-training --refine`: all that refining a first task of 5 classes with 20 images each takes, as the daemon
 /// does it by default, without its database: 100 images are frozen; prompts are trained on three quarters of each class
-/// and judged on the rest, with six ways of reading them; prompts are trained on all; and a head is fitted to them.
+/// and judged on the rest, with every way of reading them; prompts are trained on all; and a head is fitted to them.
 ///
 /// Flags: `--backbone DIR`, `--images DIR`, `--resolution N` (default 160), `--steps N` of each training (default 120).
 func runRefinementBenchmark(arguments: [String], json: Bool) throws {

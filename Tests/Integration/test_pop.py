@@ -10,12 +10,19 @@ from harness import Server
 # Little training, so that a test takes seconds: these tests are about behaviour.
 QUICK = ("--prompt-judges", "8", "--prompt-steps", "12", "--prompt-episode", "24", "--checkpoint-seconds", "0.2")
 SLOW = ("--prompt-judges", "8", "--prompt-steps", "4000", "--prompt-episode", "24", "--checkpoint-seconds", "0.2")
+# Enough for prompts to help with clothes.
+HELPFUL = ("--prompt-judges", "8", "--prompt-steps", "60", "--prompt-episode", "48")
 
 
 def lessons(first=0, classes=3, each=20):
     """[(label, image)] of real photographs of clothes, which the backbone does not know well at this size."""
     images = fashion_mnist("train", 40)
     return [(name, image) for name in FASHION_NAMES[first : first + classes] for image in images[name][:each]]
+
+
+def served_lines(server):
+    """What the log says of every version that served."""
+    return [line for line in server.log(1000).splitlines() if "a version serves" in line]
 
 
 def trains(task):
@@ -137,6 +144,52 @@ class Prompts(unittest.TestCase):
             self.assertFalse(task["refinement"]["adopted"])
             self.assertIn("two", task["refinement"]["reason"])
             self.assertIsNone(task["error"])
+
+    def test_a_class_of_a_few_examples_is_not_trained_for(self):
+        with Server("--holdout", "0", *QUICK, learner="pop") as server:
+            server.taught(lessons())
+            task = server.taught(lessons(first=3, classes=1, each=7))
+            self.assertFalse(task["refinement"]["adopted"])
+            self.assertIn("fewer than 8 examples", task["refinement"]["reason"])
+
+    def test_what_is_held_out_judges_where_it_is_enough(self):
+        with Server("--holdout", "0.5", *QUICK, learner="pop") as server:
+            refinement = server.taught(lessons(classes=6, each=40))["refinement"]
+            self.assertEqual(refinement["measured"], "held-out")
+            self.assertGreaterEqual(refinement["candidates"][0]["n"], 100)
+            ways = {candidate["sources"] for candidate in refinement["candidates"]}
+            self.assertIn("global, softmax", ways)
+
+    def test_a_removal_after_adoption_takes_the_prompts_that_saw_it(self):
+        with Server("--holdout", "0", *HELPFUL, learner="pop") as server:
+            task = server.taught(lessons(classes=10, each=40))
+            self.assertTrue(task["refinement"]["adopted"], task["refinement"])
+            # The task is ready a moment before the version answers.
+            server.wait_ready(task["id"], until=lambda t: "sources=backbone " not in served_lines(server)[-1])
+            # With the prompts gone the backbone answers alone, and they are trained anew, by what is left.
+            before = len(served_lines(server))
+            self.assertEqual(server.delete(f"/classes/{task['classes'][0]['id']}").status, 204)
+            server.wait_ready(task["id"], until=lambda t: len(served_lines(server)) > before)
+            self.assertIn("sources=backbone ", served_lines(server)[before])
+            first = task["refinement"]
+            again = server.wait_ready(
+                task["id"], timeout=120, until=lambda t: t["state"] == "ready" and t["refinement"] != first
+            )
+            self.assertEqual(again["refinement"]["measured"], "cross-fit")
+            self.assertLess(again["refinement"]["candidates"][0]["n"], task["refinement"]["candidates"][0]["n"])
+            labels = {p["label"] for p in server.predict(lessons()[0][1], top_k=10).json()["top"]}
+            self.assertEqual(len(labels), 9)
+
+    def test_a_task_that_is_not_trained_leaves_what_serves_or_does_without(self):
+        """Prompts are read on after a task that they do not know, unless they harm it; also after a restart."""
+        with Server("--holdout", "0", *HELPFUL, learner="pop") as server:
+            server.taught(lessons(classes=7, each=40))
+            server.taught(lessons(first=7, classes=3), learner="closed-form")
+            images = [image for _, image in lessons(classes=10, each=2)]
+            before = [server.predict(image).json()["top"] for image in images]
+            server.kill()
+            server.start()
+            self.assertEqual(before, [server.predict(image).json()["top"] for image in images])
 
     def test_the_learner_may_be_chosen_and_a_wrong_one_is_refused(self):
         with Server(*QUICK, learner="pop") as server:

@@ -33,11 +33,6 @@ extension LearningService {
   /// The share of judges that a recipe must win over the backbone alone before the next, stronger one is tried.
   static let gainForMore = 0.015
 
-  /// Whether what is held out can judge: every class has an example there, and there are enough in all.
-  static func canJudge(_ set: TrainingSet) -> Bool {
-    Set(set.heldOut.map(\.classID)).count == set.classes.count && set.heldOut.count >= 100
-  }
-
   /// How mixtures of the bank's sources do on the judges, each with a head fitted to the learners. Nil when something was
   /// removed meanwhile.
   func measure(
@@ -48,7 +43,9 @@ extension LearningService {
     let columns = Dictionary(uniqueKeysWithValues: round.set.classes.enumerated().map { ($1.id, $0) })
     let width = embedder.backbone.description.featureWidth
     let reads = mixtures.contains(where: \.usesPrompts)
-    guard let rows = reads ? try rows(of: ids, bank, round) : features[embedder.key].matrix(ids) else { return nil }
+    guard let rows = reads ? try rows(of: ids, bank, round)?.rows : features[embedder.key].matrix(ids) else {
+      return nil
+    }
     var results: [Judged] = []
     // The backbone alone needs no training: it is measured once, not again with every recipe.
     for mixture in mixtures where mixture.usesPrompts || training == nil {
@@ -60,7 +57,7 @@ extension LearningService {
         classCount: round.set.classes.count, mixture: mixture.kernels(of: bank, width: width))
       let fitted: FittedHead
       do throws(LearnerError) {
-        fitted = try mixture.fit(data, options: ClosedFormOptions(method: .kernelRidge), pool: pool)
+        fitted = try mixture.fit(data, options: builder.options, pool: pool)
       } catch {
         throw .unusable("\(error)")
       }
@@ -83,11 +80,11 @@ extension LearningService {
     return results
   }
 
-  /// The backbone's feature and one of every group, side by side; a row of zeros for an example that cannot be read any
-  /// more. Nil when something was removed meanwhile.
+  /// The backbone's feature and one of every group, side by side; zeros for the groups of an example whose picture cannot
+  /// be read any more. Nil when something was removed meanwhile.
   func rows(
     of ids: [Int64], _ bank: PromptBank, _ round: RefiningRound
-  ) throws(LearningFailure) -> Matrix<Float>? {
+  ) throws(LearningFailure) -> (rows: Matrix<Float>, unreadable: Set<Int64>)? {
     guard let own = features[embedder.key].matrix(ids) else { return nil }
     let prompted = PromptedBackbone(embedder.backbone, layout: bank.layout, parameters: bank.parameters)
     let reader = TokenReader(cache: trainer.tokens, embedder: embedder, store: store)
@@ -102,14 +99,20 @@ extension LearningService {
         let row = prompted.promptFeatures([tokens]) { pool.yield() }.storage
         found.withLock { $0[index] = row }
       }
+      if let failure = reader.failure { throw .storage(failure) }
       guard try makeWay(round) else { return nil }
     }
     let rows = found.withLock { $0 }
-    let width = bank.groups.count * embedder.backbone.description.featureWidth
-    return Matrix(
-      (0..<ids.count).map { index in
-        Array(own.row(index)) + (rows[index].isEmpty ? [Float](repeating: 0, count: width) : rows[index])
-      })
+    let nothing = [Float](repeating: 0, count: bank.groups.count * embedder.backbone.description.featureWidth)
+    return (
+      Matrix(ids.indices.map { Array(own.row($0)) + (rows[$0].isEmpty ? nothing : rows[$0]) }),
+      Set(ids.indices.filter { rows[$0].isEmpty }.map { ids[$0] })
+    )
+  }
+
+  /// Whether more answers were lost than by chance: by more than 1.96 deviations (McNemar's test).
+  static func isHarm(won: Int, lost: Int) -> Bool {
+    Double(lost - won) > 1.96 * Double(lost + won).squareRoot()
   }
 
   /// The candidate with the least loss, the first of equals; nil where none has less than the baseline, which is what
@@ -125,7 +128,7 @@ extension LearningService {
           if other.isRight[index] && !plain.isRight[index] { won += 1 }
           if !other.isRight[index] && plain.isRight[index] { lost += 1 }
         }
-        return Double(lost - won) > 1.96 * Double(lost + won).squareRoot()
+        return isHarm(won: won, lost: lost)
       }
     }
     let harmless = judged.indices.filter { $0 != baseline && !harms(judged[$0]) }
@@ -147,20 +150,25 @@ extension LearningService {
   ) throws(LearningFailure) -> Bool {
     // Making way lets tasks in: what is published is what serves once no feature is missing any more.
     var set: TrainingSet
+    var unreadable: Set<Int64> = []
     while true {
       let snapshot = try storing { () throws(StorageError) in try store.trainingSnapshot() }
       guard snapshot.removalCount == round.removals else { return false }
       set = TrainingSet(
-        classes: snapshot.classes, examples: snapshot.examples, included: serving.latest?.examples ?? [])
+        classes: snapshot.classes, examples: snapshot.examples,
+        included: (serving.latest?.examples ?? []).subtracting(unreadable))
       let ids = (set.training + set.heldOut).map(\.id)
       if !features[embedder.key].missing(ids).isEmpty { return false }
       let missing = features.missing(ids, keys: next.keys)
       if missing.isEmpty { break }
-      guard let rows = try rows(of: missing, next.bank, round) else { return false }
+      guard let read = try rows(of: missing, next.bank, round) else { return false }
+      unreadable.formUnion(read.unreadable)
       let width = embedder.backbone.description.featureWidth
-      for (position, key) in next.allKeys.enumerated().dropFirst() {
-        let column = missing.enumerated().map { row, id in
-          (exampleID: id, vector: Array(rows.row(row).dropFirst(position * width).prefix(width)))
+      for position in next.sources where position > 0 {
+        let key = next.allKeys[position]
+        let lacking = Set(features[key].missing(missing)).subtracting(unreadable)
+        let column = missing.enumerated().filter { lacking.contains($1) }.map { row, id in
+          (exampleID: id, vector: Array(read.rows.row(row).dropFirst(position * width).prefix(width)))
         }
         try storing { () throws(StorageError) in try store.storeFeatures(column, backboneKey: key) }
         features[key].insert(column)
@@ -203,8 +211,7 @@ extension LearningService {
       }
     }
     serve(built, as: id, seconds: outcome.seconds)
-    let gone = features.keep(Set(next.allKeys))
-    try storing { () throws(StorageError) in try store.deleteFeatures(backboneKeys: gone) }
+    try dropUnreadFeatures()
     return true
   }
 
@@ -218,6 +225,7 @@ extension LearningService {
         job: round.job, taskID: round.taskID, refinement: document, event: NewEvent(kind: "ready", data: document))
     }
     if !isDone { throw .cancelled }
+    try dropUnreadFeatures()
     logger.info(
       "prompts were not adopted",
       [

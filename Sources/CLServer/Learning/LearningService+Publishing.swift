@@ -44,7 +44,7 @@ extension LearningService {
     let set = TrainingSet(classes: snapshot.classes, examples: snapshot.examples, included: included)
     let outcome: ModelBuilder.Outcome
     do throws(LearnerError) {
-      outcome = try builder.build(set, sources: sources)
+      outcome = try build(set, sources, adding: addition)
     } catch {
       throw .unusable("\(error)")
     }
@@ -54,6 +54,7 @@ extension LearningService {
       if addition != nil { throw .unusable("none of its examples is left to learn from") }
       try storing { () throws(StorageError) in try store.deactivate(finishing: jobs) }
       serving.serve(nil)
+      try dropUnreadFeatures()
       return true
     case .built(let built):
       let seconds = (ContinuousClock.now - start) / .seconds(1)
@@ -65,8 +66,39 @@ extension LearningService {
       }
       serve(built, as: id, seconds: seconds)
       carried.withLock { $0 = CarriedSources() }
+      try dropUnreadFeatures()
       return true
     }
+  }
+
+  /// A version that reads what the one before did, if that does not harm what is added.
+  ///
+  /// Nobody has judged the prompts by classes that are new. They never saw the new examples either, so leaving one out says
+  /// honestly how these are answered with them and without: where they lose more than by chance (McNemar), the version
+  /// reads the backbone alone, until prompts are trained that know the new classes.
+  private func build(
+    _ set: TrainingSet, _ sources: ModelSources, adding addition: Addition?
+  ) throws(LearnerError) -> ModelBuilder.Outcome {
+    let seen = Set(sources.bank.groups.flatMap(\.examples))
+    let unseen = (addition?.examples ?? []).subtracting(seen)
+    guard sources.mixture.usesPrompts, set.training.contains(where: { unseen.contains($0.id) }) else {
+      return try builder.build(set, sources: sources)
+    }
+    // A softmax head cannot leave an example out, and its rows were judged with other classes beside them.
+    let carried = sources.reading(sources.mixture.withRidge)
+    let outcome = try builder.build(set, sources: carried, unseen: unseen)
+    guard case .built(let read) = outcome,
+      case .built(let plain) = try builder.build(set, sources: sources.reading(.backboneOnly), unseen: unseen)
+    else { return outcome }
+    let pairs = zip(read.unseenAnswers, plain.unseenAnswers)
+    let (won, lost) = (pairs.count { $0 && !$1 }, pairs.count { !$0 && $1 })
+    return .built(Self.isHarm(won: won, lost: lost) ? plain : read)
+  }
+
+  /// Forgets features of prompts that nothing reads.
+  func dropUnreadFeatures() throws(LearningFailure) {
+    let gone = features.keep(Set(sources.keys + [embedder.key]))
+    try storing { () throws(StorageError) in try store.deleteFeatures(backboneKeys: gone) }
   }
 
   /// What the active version reads; before the first, the backbone alone.
@@ -182,8 +214,8 @@ extension LearningService {
       carried.withLock { $0.areLost = hadPrompts }
       return false
     }
-    try store.deletePromptFeatures(backboneKey: embedder.key, keeping: model.sources.allKeys)
-    for key in model.sources.allKeys.dropFirst() { try load(key) }
+    try store.deletePromptFeatures(backboneKey: embedder.key, keeping: model.sources.keys)
+    for key in model.sources.keys where key != embedder.key { try load(key) }
     guard manifest.setting == ModelBuilder.setting(builder.options) else {
       carried.withLock { $0.sources = model.sources }
       return false

@@ -43,20 +43,26 @@ extension LearningService {
     let start: ContinuousClock.Instant
     /// What answers when the round begins.
     let current: ModelSources
+
+    /// Whether what is held out can judge: every class of the task has an example there, and there are enough in all.
+    var canHeldOutJudge: Bool {
+      let judged = Set(set.heldOut.map(\.classID))
+      return set.heldOut.count >= 100 && own.allSatisfy { judged.contains(set.classes[$0].id) }
+    }
   }
 
   /// False when something was removed meanwhile.
   private func refineOnce(_ taskID: Int64, job: Int64) throws(LearningFailure) -> Bool {
     let round = try round(taskID, job: job)
-    let isHeldOutEnough = Self.canJudge(round.set)
+    let isHeldOutEnough = round.canHeldOutJudge
     var outcome = Refinement(judges: isHeldOutEnough ? .heldOut : .crossFit, seed: round.seed)
     if let reason = obstacle(round) {
       outcome.reason = reason
       return try finish(round, outcome)
     }
     let judges = isHeldOutEnough ? [] : CrossFitting.judges(of: round.set, shadow: round.current.shadow)
-    guard isHeldOutEnough || judges.count >= trainer.options.fewestJudges else {
-      outcome.reason = "\(judges.count) examples are too few to tell whether prompts help (prompt_judges)"
+    if let reason = lackOfJudges(round, judges, isHeldOut: isHeldOutEnough) {
+      outcome.reason = reason
       return try finish(round, outcome)
     }
     let learners = round.set.training.indices.filter { !judges.contains($0) }
@@ -155,6 +161,28 @@ extension LearningService {
     }
     let counts = Dictionary(grouping: round.labels, by: { $0 }).mapValues(\.count)
     if counts.values.count(where: { $0 > 1 }) < 2 { return "fewer than two classes have two examples" }
+    let held = Dictionary(grouping: set.heldOut.map(\.classID), by: { $0 }).mapValues(\.count)
+    let fewest = round.own.map { (counts[$0] ?? 0) + (held[set.classes[$0].id] ?? 0) }.min() ?? 0
+    if fewest < CrossFitting.fewest { return Self.tooFew }
+    return nil
+  }
+
+  private static let tooFew =
+    "a class of the task has fewer than \(CrossFitting.fewest) examples, or too similar ones, to tell if prompts help"
+
+  /// Why those who would judge cannot; nil when they can. The task's own classes must be among them.
+  private func lackOfJudges(_ round: RefiningRound, _ judges: Set<Int>, isHeldOut: Bool) -> String? {
+    if isHeldOut { return nil }
+    if judges.count < trainer.options.fewestJudges {
+      return "\(judges.count) examples are too few to tell whether prompts help (prompt_judges)"
+    }
+    if !round.own.isSubset(of: judges.map { round.labels[$0] }) { return Self.tooFew }
+    let (bank, shadow) = (round.current.bank, round.current.shadow)
+    func trainings(_ bank: PromptBank) -> [Int64] { bank.groups.map(\.taskID) }
+    if round.current.mixture.usesPrompts, trainings(bank) != trainings(shadow) {
+      // What serves cannot be measured on examples that its prompts saw.
+      return "the prompts that serve were chosen on held-out examples, of which the task has too few"
+    }
     return nil
   }
 
@@ -179,16 +207,7 @@ extension LearningService {
     trainer.tokens.keep(Set((round.set.training + round.set.heldOut).map(\.id)))
     guard try cacheTokens(ids, round) else { return nil }
     let reader = TokenReader(cache: trainer.tokens, embedder: embedder, store: store)
-    var earlier: [FrozenTokens] = []
-    let batchSize = 32 * pool.workers
-    for start in stride(from: 0, to: base.tasks.isEmpty ? 0 : ids.count, by: batchSize) {
-      let batch = Array(ids[start..<min(ids.count, start + batchSize)])
-      earlier += trainer.earlierRows(base, count: batch.count) { index, yield in
-        reader.anyTokens(of: batch[index], yield: yield)
-      }
-      guard try makeWay(round) else { return nil }
-    }
-    let rowsOfTasks = earlier
+    let earlier = base.tasks.isEmpty ? nil : trainer.earlierRows(base)
     guard let features = features[embedder.key].matrix(ids) else { return nil }
     let training: PromptTraining
     do throws(BackboneError) {
@@ -196,7 +215,8 @@ extension LearningService {
         base, features: features, labels: chosen.map { round.labels[$0] }, preferred: round.own, recipe: recipe,
         seed: round.seed,
         tokens: { [pool] index in
-          (reader.anyTokens(of: ids[index]) { pool.yield() }, rowsOfTasks.isEmpty ? nil : rowsOfTasks[index])
+          let frozen = reader.anyTokens(of: ids[index]) { pool.yield() }
+          return (frozen, earlier?(ids[index], frozen) { pool.yield() })
         })
     } catch {
       throw .unusable("\(error)")
@@ -223,6 +243,7 @@ extension LearningService {
     while !training.isDone {
       let start = ContinuousClock.now
       let report = training.step()
+      if let failure = reader.failure { throw .storage(failure) }
       if let report {
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         progress.report(
@@ -311,6 +332,7 @@ extension LearningService {
         cache.keep(wanted)
         _ = cache.insert(batch[index], tokens)
       }
+      if let failure = reader.failure { throw .storage(failure) }
       progress.advance(round.taskID, to: ids.count - missing.count + min(missing.count, start + batchSize))
       if let now = progress[round.taskID] { events.progress(round.taskID, now) }
       guard try makeWay(round) else { return false }

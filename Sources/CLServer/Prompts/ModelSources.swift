@@ -45,6 +45,20 @@ package struct ModelSources: Sendable {
     self.width = width
   }
 
+  /// The same bank, of which something is read already, read in another way; what judges say of the confidence holds for
+  /// the way that they judged.
+  package func reading(_ mixture: SourceMixture) -> ModelSources { ModelSources(self, reading: mixture) }
+
+  private init(_ other: ModelSources, reading mixture: SourceMixture) {
+    bank = other.bank
+    shadow = other.shadow
+    self.mixture = mixture
+    temperature = mixture == other.mixture ? other.temperature : nil
+    prompted = mixture.usesPrompts ? other.prompted : nil
+    allKeys = other.allKeys
+    width = other.width
+  }
+
   /// A task group's features depend on its own numbers; the global group's on all.
   private static func keys(of bank: PromptBank, backboneKey: String) -> [String] {
     let encoded = bank.groups.map { PromptBank.encoded($0, isDeep: bank.isDeep) }

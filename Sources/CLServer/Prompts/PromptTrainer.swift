@@ -65,20 +65,20 @@ package final class PromptTrainer: Sendable {
     return made
   }
 
-  /// Keys and values of the rows of all task groups, at least one, for later prompts to read: for each of `count` images,
-  /// whose tokens `frozen` gives.
+  /// Keys and values of the rows of all the bank's task groups, at least one, for later prompts to read. They are computed
+  /// when an example is first asked for, and kept as long as there is room. Any thread.
   package func earlierRows(
-    _ bank: PromptBank, count: Int, of frozen: @escaping @Sendable (_ index: Int, _ yield: () -> Void) -> FrozenTokens
-  ) -> [FrozenTokens] {
+    _ bank: PromptBank
+  ) -> @Sendable (_ id: Int64, _ frozen: FrozenTokens, _ yield: () -> Void) -> FrozenTokens {
     let earlier = PromptBank(isDeep: bank.isDeep, tasks: bank.tasks)
     let prompted = PromptedBackbone(backbone, layout: earlier.layout, parameters: earlier.parameters)
-    let rows = Mutex([FrozenTokens?](repeating: nil, count: count))
-    let pool = pool
-    pool.forEach(count, priority: .background) { index in
-      let row = prompted.frozenRows([frozen(index) { pool.yield() }]) { pool.yield() }[0]
-      rows.withLock { $0[index] = row }
+    let cache = tokens.sibling(tokens: earlier.tasks.reduce(0) { $0 + $1.rows })
+    return { id, frozen, yield in
+      if let kept = cache.tokens(of: id) { return kept }
+      let rows = prompted.frozenRows([frozen], yield: yield)[0]
+      _ = cache.insert(id, rows)
+      return rows
     }
-    return rows.withLock { $0.compactMap { $0 } }
   }
 
   /// Training of a new task group and a new global one, that read the bank's task groups.

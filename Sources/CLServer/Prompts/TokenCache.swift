@@ -16,6 +16,7 @@ package final class TokenCache: Sendable {
   }
 
   package let shape: FrozenTokens.Shape
+  private let budget: (memoryBytes: Int, fileBytes: Int, directory: String)
   private let memoryLimit: Int
   private let fileLimit: Int
   private let descriptor: Int32
@@ -27,12 +28,21 @@ package final class TokenCache: Sendable {
   ///   - directory: where the file is made; without one that can be written there is only memory.
   package init(shape: FrozenTokens.Shape, memoryBytes: Int, fileBytes: Int, directory: String) {
     self.shape = shape
+    budget = (memoryBytes, fileBytes, directory)
     memoryLimit = memoryBytes / shape.byteCount
     let path = "\(directory)/tokens.cache"
     unlink(path)
     descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
     if descriptor >= 0 { unlink(path) }
     fileLimit = descriptor >= 0 ? fileBytes / shape.byteCount : 0
+  }
+
+  /// An empty cache for other tokens of the same examples, `tokens` of each, with a quarter of the budgets.
+  package func sibling(tokens: Int) -> TokenCache {
+    TokenCache(
+      shape: FrozenTokens.Shape(
+        blocks: shape.blocks, tokens: tokens, heads: shape.heads, headWidth: shape.headWidth),
+      memoryBytes: budget.memoryBytes / 4, fileBytes: budget.fileBytes / 4, directory: budget.directory)
   }
 
   deinit { if descriptor >= 0 { close(descriptor) } }

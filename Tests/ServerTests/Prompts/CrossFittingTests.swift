@@ -46,10 +46,19 @@ private func shadow(seen: [Int64]) -> PromptBank {
     #expect(judges.count == 10)
   }
 
-  @Test func aClassOfTwoKeepsBothForLearning() {
-    let set = set([example(1, of: 1), example(2, of: 1), example(3, of: 2), example(4, of: 2), example(5, of: 2)])
+  @Test func aGroupOfSeveralClassesJudgesInAllOfThemOrInNone() {
+    let set = set((1...64).map { example($0, of: $0 % 2, group: "drawer \($0 % 32 / 2)") })
     let judges = CrossFitting.judges(of: set, shadow: PromptBank(isDeep: true))
-    #expect(judges.map { set.training[$0].classID } == [2])
+    let names = Set(judges.map { set.training[$0].group })
+    #expect(names.count == 4)
+    #expect(judges.count == set.training.count { names.contains($0.group) })
+    #expect(Set(judges.map { set.training[$0].classID }) == [0, 1])
+  }
+
+  @Test func aClassOfSevenKeepsAllForLearning() {
+    let set = set((1...7).map { example($0, of: 1) } + (8...15).map { example($0, of: 2) })
+    let judges = CrossFitting.judges(of: set, shadow: PromptBank(isDeep: true))
+    #expect(judges.map { set.training[$0].classID } == [2, 2])
   }
 
   @Test func theOrderOfSendingChoosesNobody() {

@@ -1,3 +1,4 @@
+internal import Synchronization
 package import Tensor
 
 /// Trains a cosine softmax head on features that are at hand: the head of POP's paper for prompts that are trained already,
@@ -13,14 +14,16 @@ package enum CosineSoftmaxFit {
     /// Examples of a step: all where there are no more, else as many, drawn anew.
     package var batch = 1024
     package var seed: UInt64 = 1
+    /// Whether a second head is trained to find the temperature; without it, it is 1.
+    package var calibrates = true
 
     package init() {}
   }
 
   /// Of the features, the one source that `data.mixture` names is read; without it the whole row.
   ///
-  /// Costs 6 steps batch classes width operations, and the same again for the temperature, on the calling thread; urgent work
-  /// of the pool is let in at every step. There are no leave-one-out scores. The scores of training examples are too good
+  /// Costs 6 steps batch classes width operations, and the same again for the temperature, as background work of the pool
+  /// (without one, on the calling thread), which lets urgent work in at every step. There are no leave-one-out scores. The scores of training examples are too good
   /// to calibrate on, so the temperature is that of a second head, trained without every fifth group, on the groups
   /// it did not see; 1, which is the T that was learned, where no such group has a class that the others know.
   package static func fit(
@@ -34,15 +37,15 @@ package enum CosineSoftmaxFit {
       for (column, from) in columns.enumerated() { source[row, column] = examples.features[row, from] }
     }
     func head(_ rows: [Int]) throws(LearnerError) -> CosineSoftmaxHead {
-      let trained = train(
-        source.selectingRows(rows), labels: rows.map { examples.labels[$0] }, options: options, pool: pool)
+      let (features, labels) = (source.selectingRows(rows), rows.map { examples.labels[$0] })
+      let trained = inBackground(of: pool) { train(features, labels: labels, options: options, pool: pool) }
       guard trained.logScale.isFinite, trained.rows.storage.allSatisfy(\.isFinite) else { throw .notSolvable }
       return CosineSoftmaxHead(
         global: trained, columns: columns, classCount: examples.classCount, featureWidth: examples.width)
     }
     let (kept, heldOut) = split(examples)
     var temperature: Float = 1
-    if !heldOut.isEmpty {
+    if options.calibrates, !heldOut.isEmpty {
       temperature = Calibration.fitTemperature(
         scores: try head(kept).scores(examples.features.selectingRows(heldOut)),
         labels: heldOut.map { examples.labels[$0] })
@@ -50,6 +53,18 @@ package enum CosineSoftmaxFit {
     return FittedHead(
       head: try head(Array(0..<examples.count)), method: nil, lambda: nil, temperature: temperature,
       leaveOneOutScores: nil)
+  }
+
+  private static func inBackground(
+    of pool: ComputePool?, _ body: @escaping @Sendable () -> CosineRows
+  ) -> CosineRows {
+    guard let pool else { return body() }
+    let result = Mutex<CosineRows?>(nil)
+    pool.forEach(1, priority: .background) { _ in
+      let rows = body()
+      result.withLock { $0 = rows }
+    }
+    return result.withLock { $0 } ?? body()
   }
 
   /// All but every fifth group; of those, the examples whose class is left.

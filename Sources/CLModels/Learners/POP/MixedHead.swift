@@ -1,7 +1,7 @@
 package import Tensor
 
 extension SourceMixture {
-  /// Fits the head that reads these sources: kernel ridge, or the cosine softmax.
+  /// Fits the head that reads these sources: kernel ridge, or the cosine softmax, whose confidence judges must fit.
   ///
   /// - Parameters:
   ///   - data: the mixture's sources side by side, with its kernels; one source where the softmax reads it.
@@ -12,6 +12,7 @@ extension SourceMixture {
     if readOut == .softmax {
       var softmax = CosineSoftmaxFit.Options()
       // Many classes make a step slow: then it takes fewer examples.
+      softmax.calibrates = false
       softmax.batch = max(64, min(softmax.batch, 131_072 / max(1, data.classCount)))
       return try CosineSoftmaxFit.fit(data, options: softmax, pool: pool)
     }

@@ -152,7 +152,7 @@ package final class PromptTraining {
     let parts = Self.parts(episode)
     precondition(parts.count <= chunks.count, "an episode larger than was said")
     let parameters = state.parameters
-    let tokens = parts.map { $0.map(set.tokens) }
+    let tokens = tokens(parts)
     defer { state.step += 1 }
     guard startHeads() else { return nil }
     let features = forward(tokens)
@@ -201,6 +201,15 @@ package final class PromptTraining {
     }
   }
 
+  private func tokens(_ parts: [[Int]]) -> [[Tokens]] {
+    let found = Mutex([[Tokens]](repeating: [], count: parts.count))
+    pool.forEach(parts.count, priority: .background) { [set] index in
+      let tokens = parts[index].map(set.tokens)
+      found.withLock { $0[index] = tokens }
+    }
+    return found.withLock { $0 }
+  }
+
   /// The features of all groups, `[images * groups, width]` a part; as many parts as there are chunks at most.
   private func forward(_ tokens: [[Tokens]]) -> [Matrix<Float>] {
     let parameters = state.parameters
@@ -224,7 +233,7 @@ package final class PromptTraining {
     var features: [Float] = []
     for start in stride(from: 0, to: parts.count, by: chunks.count) {
       let some = parts[start..<min(parts.count, start + chunks.count)]
-      features += forward(some.map { $0.map(set.tokens) }).flatMap(\.storage)
+      features += forward(tokens(Array(some))).flatMap(\.storage)
     }
     let width = backbone.description.featureWidth
     let rows = headShapes.start(

@@ -43,6 +43,9 @@ package struct SourceMixture: Sendable, Equatable {
 
   package var usesPrompts: Bool { tasks > 0 || global > 0 }
 
+  /// The same sources, read by the kernel ridge.
+  package var withRidge: SourceMixture { SourceMixture(backbone: backbone, tasks: tasks, global: global) }
+
   /// As in documents: the sources with a weight, the weights, and the head where it is not the kernel ridge.
   package var name: String {
     let sources = [("backbone", backbone), ("tasks", tasks), ("global", global)].filter { $0.1 > 0 }
