@@ -17,6 +17,7 @@ private let comparisons = [
   Comparison(name: "kernels", summary: "the C kernels against the processor's peak") { _, json in
     runKernelBenchmarks(json: json)
   },
+  Comparison(name: "float-gemm", summary: "float products against oneDNN", run: runFloatProductBenchmark),
   Comparison(name: "closed-form", summary: "the closed-form heads against scikit-learn", run: runClosedFormBenchmark),
   Comparison(
     name: "pop", summary: "prompts trained task after task, against the closed form", run: runPromptExperiment),

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 export TEST_BINARY=$PWD/.build/release/clserver TEST_BACKBONE=$PWD/var/backbones/clip-vit-b-16
 python=var/python/bin/python
 tools/fetch-backbone.sh --peer
-for name in ${BENCHMARKS:-backbone backbone-fidelity predict kernels pop-training pop-prediction http load accuracy}; do
+for name in ${BENCHMARKS:-backbone backbone-fidelity predict kernels float-gemm pop-training pop-prediction http load accuracy}; do
   echo "== $name"
   case $name in
     load) "$python" Tests/Integration/load.py --json ;;

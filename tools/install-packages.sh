@@ -9,7 +9,8 @@ declare -A groups=(
   [demo]="curl tuxpaint-stamps-default"
   [test]="curl tuxpaint-stamps-default dataset-fashion-mnist libsimde-dev prometheus systemd sqlite3
           debootstrap systemd-container util-linux gcc libc6-dev"
-  [bench]="curl nginx-light wrk tuxpaint-stamps-default tuxpaint-data python3-torch libopenblas0-openmp"
+  [bench]="curl nginx-light wrk tuxpaint-stamps-default tuxpaint-data python3-torch libopenblas0-openmp
+           libdnnl-dev gcc libc6-dev"
 )
 
 wanted=()
