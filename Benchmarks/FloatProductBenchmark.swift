@@ -52,6 +52,7 @@ func runFloatProductBenchmark(arguments: [String], json: Bool) throws {
   }
   if json {
     print(
-      "{\"name\":\"float-gemm\",\"ratio\":\(median(ratios)),\"unit\":\"seconds\",\"results\":[\(results.joined(separator: ","))]}")
+      "{\"name\":\"float-gemm\",\"ratio\":\(median(ratios)),\"unit\":\"seconds\",\"results\":[\(results.joined(separator: ","))]}"
+    )
   }
 }
