@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Teaches two tasks from Debian's photographs with curl, asks about photographs it never saw, prints the accuracies.
-# Uses the server on LISTEN if there is one; otherwise starts one with a fresh state and ends it afterwards.
+# Starts a server of its own with a fresh state, and ends it afterwards; with LISTEN=HOST:PORT it uses the one there, if any.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-listen=${LISTEN:-127.0.0.1:8080}
+listen=${LISTEN:-127.0.0.1:8089}
 server=http://$listen
 stamps=/usr/share/tuxpaint/stamps
 work=$(mktemp -d)
@@ -19,7 +19,7 @@ trap finish EXIT
 # field NAME: that member of the JSON object on standard input.
 field() { /usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
 
-if curl -fsS -o /dev/null "$server/healthz" 2>/dev/null; then
+if [ -n "${LISTEN:-}" ] && curl -fsS -o /dev/null "$server/healthz" 2>/dev/null; then
   echo "using the server on $server"
 else
   echo "starting a server on $server"

@@ -68,8 +68,8 @@ package struct TeachRequest: Sendable, Equatable {
     directory = parsed.operands[1]
     guard !name.isEmpty else { throw UsageError("teach: the name of the task is empty") }
     learner = parsed.values["--learner"]
-    if let learner, !["closed-form", "pop", "dne"].contains(learner) {
-      throw UsageError("--learner must be closed-form, pop or dne")
+    if let learner, !["closed-form", "pop"].contains(learner) {
+      throw UsageError("--learner must be closed-form or pop")
     }
     if let text = parsed.values["--holdout"] {
       guard let share = Double(text), (0...0.9).contains(share) else {

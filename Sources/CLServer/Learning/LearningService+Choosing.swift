@@ -75,6 +75,7 @@ extension LearningService {
           isRight: isRight, tasks: judging.records.map(\.taskID),
           temperature: temperature))
       progress.advance(round.taskID, to: results.count)
+      if let now = progress[round.taskID] { events.progress(round.taskID, now) }
       guard try makeWay(round) else { return nil }
     }
     return results

@@ -39,7 +39,11 @@ final class StubServer: Sendable {
     NamedThread.start("stub") {
       while true {
         let connection = accept(descriptor, nil, nil)
-        guard connection >= 0 else { return }
+        // The thread closes what it accepts on: closed by another, its number could be another server's a moment later.
+        guard connection >= 0 else {
+          close(descriptor)
+          return
+        }
         let request = StubServer.receive(connection)
         let number = seen.withLock { seen in
           seen.append(request)
@@ -58,10 +62,7 @@ final class StubServer: Sendable {
 
   var requests: [Request] { seen.withLock { $0 } }
 
-  deinit {
-    shutdown(descriptor, Int32(SHUT_RDWR))
-    close(descriptor)
-  }
+  deinit { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
   private static func receive(_ connection: Int32) -> Request {
     var bytes: [UInt8] = []
