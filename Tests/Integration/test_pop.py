@@ -148,9 +148,9 @@ class Prompts(unittest.TestCase):
     def test_a_class_of_a_few_examples_is_not_trained_for(self):
         with Server("--holdout", "0", *QUICK, learner="pop") as server:
             server.taught(lessons())
-            task = server.taught(lessons(first=3, classes=1, each=7))
+            task = server.taught(lessons(first=3, classes=1, each=11))
             self.assertFalse(task["refinement"]["adopted"])
-            self.assertIn("fewer than 8 examples", task["refinement"]["reason"])
+            self.assertIn("fewer than 12 examples", task["refinement"]["reason"])
 
     def test_what_is_held_out_judges_where_it_is_enough(self):
         with Server("--holdout", "0.5", *QUICK, learner="pop") as server:

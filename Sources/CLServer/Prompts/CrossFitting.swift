@@ -9,9 +9,9 @@ import Storage
 package enum CrossFitting {
   /// The share of a class's groups that judge.
   private static let share = 4
-  /// A class with fewer examples keeps them all for learning: with five images a class, one of each misjudged prompts that
-  /// then answered three points worse.
-  package static let fewest = 8
+  /// A class with fewer examples keeps them all for learning: with five and ten images a class, one and two of each misjudged
+  /// prompts that then answered two to three points worse.
+  package static let fewest = 12
   /// So does a class with fewer groups.
   private static let fewestGroups = 3
 

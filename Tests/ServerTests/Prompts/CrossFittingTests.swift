@@ -55,10 +55,10 @@ private func shadow(seen: [Int64]) -> PromptBank {
     #expect(Set(judges.map { set.training[$0].classID }) == [0, 1])
   }
 
-  @Test func aClassOfSevenKeepsAllForLearning() {
-    let set = set((1...7).map { example($0, of: 1) } + (8...15).map { example($0, of: 2) })
+  @Test func aClassOfElevenKeepsAllForLearning() {
+    let set = set((1...11).map { example($0, of: 1) } + (12...23).map { example($0, of: 2) })
     let judges = CrossFitting.judges(of: set, shadow: PromptBank(isDeep: true))
-    #expect(judges.map { set.training[$0].classID } == [2, 2])
+    #expect(judges.map { set.training[$0].classID } == [2, 2, 2])
   }
 
   @Test func theOrderOfSendingChoosesNobody() {
