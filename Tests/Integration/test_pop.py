@@ -150,7 +150,7 @@ class Prompts(unittest.TestCase):
             server.taught(lessons())
             task = server.taught(lessons(first=3, classes=1, each=11))
             self.assertFalse(task["refinement"]["adopted"])
-            self.assertIn("fewer than 12 examples", task["refinement"]["reason"])
+            self.assertIn("must have 12 examples", task["refinement"]["reason"])
 
     def test_what_is_held_out_judges_where_it_is_enough(self):
         with Server("--holdout", "0.5", *QUICK, learner="pop") as server:

@@ -162,21 +162,29 @@ extension LearningService {
     let counts = Dictionary(grouping: round.labels, by: { $0 }).mapValues(\.count)
     if counts.values.count(where: { $0 > 1 }) < 2 { return "fewer than two classes have two examples" }
     let held = Dictionary(grouping: set.heldOut.map(\.classID), by: { $0 }).mapValues(\.count)
-    let fewest = round.own.map { (counts[$0] ?? 0) + (held[set.classes[$0].id] ?? 0) }.min() ?? 0
-    if fewest < CrossFitting.fewest { return Self.tooFew }
-    return nil
+    let large = round.own.filter {
+      counts[$0, default: 0] + held[set.classes[$0].id, default: 0] >= CrossFitting.fewest
+    }
+    return Self.isMost(large, of: round, counts) ? nil : Self.tooFew
+  }
+
+  /// Whether three quarters of the task's training examples are of these classes.
+  private static func isMost(_ classes: some Sequence<Int>, of round: RefiningRound, _ counts: [Int: Int]) -> Bool {
+    func total(_ classes: some Sequence<Int>) -> Int { classes.reduce(0) { $0 + counts[$1, default: 0] } }
+    return 4 * total(classes) >= 3 * total(round.own)
   }
 
   private static let tooFew =
-    "a class of the task has fewer than \(CrossFitting.fewest) examples, or too similar ones, to tell if prompts help"
+    "most classes of the task must have \(CrossFitting.fewest) examples, not too similar ones, to tell if prompts help"
 
-  /// Why those who would judge cannot; nil when they can. The task's own classes must be among them.
+  /// Why those who would judge cannot; nil when they can. Most of the task's own classes must be among them.
   private func lackOfJudges(_ round: RefiningRound, _ judges: Set<Int>, isHeldOut: Bool) -> String? {
     if isHeldOut { return nil }
     if judges.count < trainer.options.fewestJudges {
       return "\(judges.count) examples are too few to tell whether prompts help (prompt_judges)"
     }
-    if !round.own.isSubset(of: judges.map { round.labels[$0] }) { return Self.tooFew }
+    let counts = Dictionary(grouping: round.labels, by: { $0 }).mapValues(\.count)
+    if !Self.isMost(round.own.intersection(judges.map { round.labels[$0] }), of: round, counts) { return Self.tooFew }
     let (bank, shadow) = (round.current.bank, round.current.shadow)
     func trainings(_ bank: PromptBank) -> [Int64] { bank.groups.map(\.taskID) }
     if round.current.mixture.usesPrompts, trainings(bank) != trainings(shadow) {
