@@ -68,7 +68,7 @@ package struct TeachRequest: Sendable, Equatable {
     directory = parsed.operands[1]
     guard !name.isEmpty else { throw UsageError("teach: the name of the task is empty") }
     learner = parsed.values["--learner"]
-    if let learner, !["closed-form", "pop"].contains(learner) {
+    if let learner, TeachingRequest.Learner(rawValue: learner) == nil {
       throw UsageError("--learner must be closed-form or pop")
     }
     if let text = parsed.values["--holdout"] {

@@ -111,9 +111,14 @@ extension LearningService {
     )
   }
 
-  /// Whether more answers were lost than by chance: by more than 1.96 deviations (McNemar's test).
-  static func isHarm(won: Int, lost: Int) -> Bool {
-    Double(lost - won) > 1.96 * Double(lost + won).squareRoot()
+  /// Whether more answers were lost than by chance, by more than 1.96 deviations (McNemar's test): pairs of whether an
+  /// example is answered right now, and whether it was before.
+  static func isHarm(_ pairs: some Sequence<(Bool, Bool)>) -> Bool {
+    var (won, lost) = (0, 0)
+    for (now, before) in pairs where now != before {
+      if now { won += 1 } else { lost += 1 }
+    }
+    return Double(lost - won) > 1.96 * Double(lost + won).squareRoot()
   }
 
   /// The candidate with the least loss, the first of equals; nil where none has less than the baseline, which is what
@@ -124,12 +129,8 @@ extension LearningService {
     let plain = judged[baseline]
     func harms(_ other: Judged) -> Bool {
       Set(plain.tasks).contains { task in
-        var (won, lost) = (0, 0)
-        for index in plain.tasks.indices where plain.tasks[index] == task {
-          if other.isRight[index] && !plain.isRight[index] { won += 1 }
-          if !other.isRight[index] && plain.isRight[index] { lost += 1 }
-        }
-        return isHarm(won: won, lost: lost)
+        isHarm(
+          plain.tasks.indices.filter { plain.tasks[$0] == task }.map { (other.isRight[$0], plain.isRight[$0]) })
       }
     }
     let harmless = judged.indices.filter { $0 != baseline && !harms(judged[$0]) }

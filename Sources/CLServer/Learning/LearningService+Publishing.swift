@@ -90,14 +90,12 @@ extension LearningService {
     guard case .built(let read) = outcome,
       case .built(let plain) = try builder.build(set, sources: sources.reading(.backboneOnly), unseen: unseen)
     else { return outcome }
-    let pairs = zip(read.unseenAnswers, plain.unseenAnswers)
-    let (won, lost) = (pairs.count { $0 && !$1 }, pairs.count { !$0 && $1 })
-    return .built(Self.isHarm(won: won, lost: lost) ? plain : read)
+    return .built(Self.isHarm(zip(read.unseenAnswers, plain.unseenAnswers)) ? plain : read)
   }
 
   /// Forgets features of prompts that nothing reads.
   func dropUnreadFeatures() throws(LearningFailure) {
-    let gone = features.keep(Set(sources.keys + [embedder.key]))
+    let gone = features.keep(sources.storedKeys)
     try storing { () throws(StorageError) in try store.deleteFeatures(backboneKeys: gone) }
   }
 

@@ -44,6 +44,16 @@ extension LearningService {
     /// What answers when the round begins.
     let current: ModelSources
 
+    /// How many training examples each class has.
+    var counts: [Int: Int] { Dictionary(grouping: labels, by: { $0 }).mapValues(\.count) }
+
+    /// Whether three quarters of the task's training examples are of these classes.
+    func isMostOfTask(_ classes: some Sequence<Int>) -> Bool {
+      let counts = counts
+      func total(_ classes: some Sequence<Int>) -> Int { classes.reduce(0) { $0 + counts[$1, default: 0] } }
+      return 4 * total(classes) >= 3 * total(own)
+    }
+
     /// Whether what is held out can judge: every class of the task has an example there, and there are enough in all.
     var canHeldOutJudge: Bool {
       let judged = Set(set.heldOut.map(\.classID))
@@ -159,19 +169,13 @@ extension LearningService {
     if set.training.count > limit {
       return "\(set.training.count) examples are more than prompts are trained with (prompt_examples, \(limit))"
     }
-    let counts = Dictionary(grouping: round.labels, by: { $0 }).mapValues(\.count)
+    let counts = round.counts
     if counts.values.count(where: { $0 > 1 }) < 2 { return "fewer than two classes have two examples" }
     let held = Dictionary(grouping: set.heldOut.map(\.classID), by: { $0 }).mapValues(\.count)
     let large = round.own.filter {
       counts[$0, default: 0] + held[set.classes[$0].id, default: 0] >= CrossFitting.fewest
     }
-    return Self.isMost(large, of: round, counts) ? nil : Self.tooFew
-  }
-
-  /// Whether three quarters of the task's training examples are of these classes.
-  private static func isMost(_ classes: some Sequence<Int>, of round: RefiningRound, _ counts: [Int: Int]) -> Bool {
-    func total(_ classes: some Sequence<Int>) -> Int { classes.reduce(0) { $0 + counts[$1, default: 0] } }
-    return 4 * total(classes) >= 3 * total(round.own)
+    return round.isMostOfTask(large) ? nil : Self.tooFew
   }
 
   private static let tooFew =
@@ -183,8 +187,7 @@ extension LearningService {
     if judges.count < trainer.options.fewestJudges {
       return "\(judges.count) examples are too few to tell whether prompts help (prompt_judges)"
     }
-    let counts = Dictionary(grouping: round.labels, by: { $0 }).mapValues(\.count)
-    if !Self.isMost(round.own.intersection(judges.map { round.labels[$0] }), of: round, counts) { return Self.tooFew }
+    if !round.isMostOfTask(round.own.intersection(judges.map { round.labels[$0] })) { return Self.tooFew }
     let (bank, shadow) = (round.current.bank, round.current.shadow)
     func trainings(_ bank: PromptBank) -> [Int64] { bank.groups.map(\.taskID) }
     if round.current.mixture.usesPrompts, trainings(bank) != trainings(shadow) {

@@ -50,8 +50,7 @@ extension LearningService {
         }
       }
       let rows = vectors(inputs, sources)
-      let read = Set(sources.keys + [embedder.key])
-      for (position, key) in sources.embeddedKeys.enumerated() where read.contains(key) {
+      for (position, key) in sources.embeddedKeys.enumerated() where sources.storedKeys.contains(key) {
         let column = rows.map { (exampleID: $0.exampleID, vector: $0.vectors[position]) }
         try storing { () throws(StorageError) in try store.storeFeatures(column, backboneKey: key) }
         features[key].insert(column)

@@ -74,6 +74,8 @@ package struct ModelSources: Sendable {
   /// Which of `allKeys` the head reads.
   package var sources: [Int] { mixture.sources(of: bank) }
   package var keys: [String] { sources.map { allKeys[$0] } }
+  /// Those, and the backbone's own, by which everything is compared: what is stored of an example.
+  package var storedKeys: Set<String> { Set(keys + [allKeys[0]]) }
   package var kernels: FeatureMixture { mixture.kernels(of: bank, width: width) }
 
   /// Features of an image, one of `width` numbers a key of `embeddedKeys`.

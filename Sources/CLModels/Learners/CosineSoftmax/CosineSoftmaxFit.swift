@@ -23,9 +23,10 @@ package enum CosineSoftmaxFit {
   /// Of the features, the one source that `data.mixture` names is read; without it the whole row.
   ///
   /// Costs 6 steps batch classes width operations, and the same again for the temperature, as background work of the pool
-  /// (without one, on the calling thread), which lets urgent work in at every step. There are no leave-one-out scores. The scores of training examples are too good
-  /// to calibrate on, so the temperature is that of a second head, trained without every fifth group, on the groups
-  /// it did not see; 1, which is the T that was learned, where no such group has a class that the others know.
+  /// (without one, on the calling thread), which lets urgent work in at every step. There are no leave-one-out scores. The
+  /// scores of training examples are too good to calibrate on, so the temperature is that of a second head, trained
+  /// without every fifth group, on the groups it did not see; 1, which is the T that was learned, where no such group has
+  /// a class that the others know.
   package static func fit(
     _ data: LabelledFeatures, options: Options = Options(), pool: ComputePool? = nil
   ) throws(LearnerError) -> FittedHead {

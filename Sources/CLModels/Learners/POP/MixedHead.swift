@@ -11,8 +11,8 @@ extension SourceMixture {
   ) throws(LearnerError) -> FittedHead {
     if readOut == .softmax {
       var softmax = CosineSoftmaxFit.Options()
-      // Many classes make a step slow: then it takes fewer examples.
       softmax.calibrates = false
+      // Many classes make a step slow: then it takes fewer examples.
       softmax.batch = max(64, min(softmax.batch, 131_072 / max(1, data.classCount)))
       return try CosineSoftmaxFit.fit(data, options: softmax, pool: pool)
     }
