@@ -52,6 +52,18 @@ package final class ComputePool: Sendable {
     }
   }
 
+  /// What `body` gives for each of `0..<count`, in order; runs as `forEach` does.
+  package func map<Result: Sendable>(
+    _ count: Int, priority: Priority, _ body: @escaping @Sendable (Int) -> Result
+  ) -> [Result] {
+    let found = Mutex([Result?](repeating: nil, count: count))
+    forEach(count, priority: priority) { index in
+      let result = body(index)
+      found.withLock { $0[index] = result }
+    }
+    return found.withLock { $0.compactMap { $0 } }
+  }
+
   /// Called by background work at tile boundaries: runs waiting urgent closures on this thread, and holds this thread back
   /// for some milliseconds while urgent work runs on others. Two atomic loads when there is none; does nothing on a
   /// thread that is not a worker running background work.

@@ -1,4 +1,3 @@
-internal import Synchronization
 package import Tensor
 
 /// Trains a cosine softmax head on features that are at hand: the head of POP's paper for prompts that are trained already,
@@ -39,7 +38,8 @@ package enum CosineSoftmaxFit {
     }
     func head(_ rows: [Int]) throws(LearnerError) -> CosineSoftmaxHead {
       let (features, labels) = (source.selectingRows(rows), rows.map { examples.labels[$0] })
-      let trained = inBackground(of: pool) { train(features, labels: labels, options: options, pool: pool) }
+      let work = { @Sendable (_: Int) in train(features, labels: labels, options: options, pool: pool) }
+      let trained = pool?.map(1, priority: .background, work)[0] ?? work(0)
       guard trained.logScale.isFinite, trained.rows.storage.allSatisfy(\.isFinite) else { throw .notSolvable }
       return CosineSoftmaxHead(
         global: trained, columns: columns, classCount: examples.classCount, featureWidth: examples.width)
@@ -54,18 +54,6 @@ package enum CosineSoftmaxFit {
     return FittedHead(
       head: try head(Array(0..<examples.count)), method: nil, lambda: nil, temperature: temperature,
       leaveOneOutScores: nil)
-  }
-
-  private static func inBackground(
-    of pool: ComputePool?, _ body: @escaping @Sendable () -> CosineRows
-  ) -> CosineRows {
-    guard let pool else { return body() }
-    let result = Mutex<CosineRows?>(nil)
-    pool.forEach(1, priority: .background) { _ in
-      let rows = body()
-      result.withLock { $0 = rows }
-    }
-    return result.withLock { $0 } ?? body()
   }
 
   /// All but every fifth group; of those, the examples whose class is left.

@@ -1,4 +1,3 @@
-internal import Synchronization
 package import Tensor
 
 /// How prompts are trained.
@@ -158,17 +157,14 @@ package final class PromptTraining {
     let features = forward(tokens)
     guard let value = evaluate(episode, features: features) else { return nil }
 
-    let gradients = Mutex([[Float]](repeating: [], count: parts.count))
     let slices = value.gradients
-    pool.forEach(parts.count, priority: .background) { [chunks, pool, back] index in
-      let pass = chunks[index].pass
-      let gradient = pass.backward(
+    let gradients = pool.map(parts.count, priority: .background) { [chunks, pool, back] index in
+      chunks[index].pass.backward(
         slices[index], back: back, frozen: tokens[index].map(\.frozen), earlier: tokens[index].compactMap(\.earlier)
       ) { pool.yield() }
-      gradients.withLock { $0[index] = gradient }
     }
     var total = [Float](repeating: 0, count: parameters.count)
-    for gradient in gradients.withLock({ $0 }) {
+    for gradient in gradients {
       total.withUnsafeMutableBufferPointer { total in
         gradient.withUnsafeBufferPointer { gradient in
           for index in total.indices { total[index] += gradient[index] }
@@ -202,26 +198,17 @@ package final class PromptTraining {
   }
 
   private func tokens(_ parts: [[Int]]) -> [[Tokens]] {
-    let found = Mutex([[Tokens]](repeating: [], count: parts.count))
-    pool.forEach(parts.count, priority: .background) { [set] index in
-      let tokens = parts[index].map(set.tokens)
-      found.withLock { $0[index] = tokens }
-    }
-    return found.withLock { $0 }
+    pool.map(parts.count, priority: .background) { [set] index in parts[index].map(set.tokens) }
   }
 
   /// The features of all groups, `[images * groups, width]` a part; as many parts as there are chunks at most.
   private func forward(_ tokens: [[Tokens]]) -> [Matrix<Float>] {
     let parameters = state.parameters
-    let outputs = Mutex([Matrix<Float>?](repeating: nil, count: tokens.count))
-    pool.forEach(tokens.count, priority: .background) { [chunks, pool] index in
-      let pass = chunks[index].pass
-      let features = pass.forward(
+    return pool.map(tokens.count, priority: .background) { [chunks, pool] index in
+      chunks[index].pass.forward(
         parameters, frozen: tokens[index].map(\.frozen), earlier: tokens[index].compactMap(\.earlier)
       ) { pool.yield() }
-      outputs.withLock { $0[index] = features }
     }
-    return outputs.withLock { $0.compactMap { $0 } }
   }
 
   /// Before the first step: rows of the heads, from the features that the prompts start with. False when they are no
