@@ -55,7 +55,7 @@ struct PromptPlan {
   var test: Int
   var resolution: Int
   var rows: Int
-  var options = PromptTrainingOptions()
+  var options = SourceTrainingOptions()
   var isDeep: Bool
   var readsTasks: Bool
   var hasGlobal: Bool
@@ -203,12 +203,14 @@ private final class PromptRun {
           + plan.globalGroups, isDeep: plan.isDeep)
       var options = plan.options
       options.seed = seed &* 100 &+ UInt64(task)
-      let training = PromptTraining(
-        backbone, back: back, layout: layout, start: (plan.hasTasks ? new : []) + (plan.hasGlobal ? global : []),
-        set: PromptTrainingSet(
+      let training = SourceTraining(
+        .prompts(
+          backbone, back: back, layout: layout, earlierRows: count * plan.rows,
+          tokens: { (train[$0].tokens, earlier.isEmpty ? nil : earlier[$0]) }),
+        start: (plan.hasTasks ? new : []) + (plan.hasGlobal ? global : []),
+        set: SourceTrainingSet(
           features: features, labels: train.map(\.label), preferred: Set(known - plan.perTask..<known),
-          teacher: teacher, tokens: { (train[$0].tokens, earlier.isEmpty ? nil : earlier[$0]) }),
-        earlierRows: count * plan.rows, options: options, pool: pool)
+          teacher: teacher), options: options, pool: pool)
       var losses: [Double] = []
       let clock = ContinuousClock.now
       while !training.isDone {
@@ -245,7 +247,7 @@ private final class PromptRun {
   }
 
   private func start() -> [Float] {
-    PromptTraining.start(
+    PromptLayout.start(
       rows: plan.rows, backbone: backbone, isDeep: plan.isDeep, noise: plan.options.startNoise, generator: &generator)
   }
 

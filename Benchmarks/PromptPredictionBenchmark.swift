@@ -60,7 +60,7 @@ private struct PromptPrediction {
     let groups =
       (0..<tasks).map { _ in PromptLayout.Group(rows: 1, readsTasks: false) } + [.init(rows: 1, readsTasks: true)]
     let parameters = groups.flatMap { group in
-      PromptTraining.start(
+      PromptLayout.start(
         rows: group.rows, backbone: backbone, isDeep: true, noise: 0.02, generator: &generator)
     }
     prompted = PromptedBackbone(

@@ -119,21 +119,20 @@ struct FrozenImages {
 func promptTraining(
   _ backbone: VisionTransformer, back: TransposedBackbone, _ frozen: FrozenImages, labels: [Int], preferred: Set<Int>,
   steps: Int, pool: ComputePool
-) -> PromptTraining {
-  var options = PromptTrainingOptions()
+) -> SourceTraining {
+  var options = SourceTrainingOptions()
   options.steps = steps
   var generator = SeededGenerator(seed: options.seed)
   let layout = PromptLayout(
     groups: [.init(rows: 1, readsTasks: false), .init(rows: 1, readsTasks: true)], isDeep: true)
   let start = layout.groups.flatMap { group in
-    PromptTraining.start(
+    PromptLayout.start(
       rows: group.rows, backbone: backbone, isDeep: true, noise: options.startNoise, generator: &generator)
   }
-  return PromptTraining(
-    backbone, back: back, layout: layout, start: start,
-    set: PromptTrainingSet(
-      features: frozen.features, labels: labels, preferred: preferred, tokens: { (frozen.tokens[$0], nil) }),
-    earlierRows: 0, options: options, pool: pool)
+  return SourceTraining(
+    .prompts(backbone, back: back, layout: layout, earlierRows: 0, tokens: { (frozen.tokens[$0], nil) }), start: start,
+    set: SourceTrainingSet(features: frozen.features, labels: labels, preferred: preferred), options: options,
+    pool: pool)
 }
 
 /// Benchmarks/Peers/pytorch_prompts.py on images written to files.

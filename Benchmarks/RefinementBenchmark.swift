@@ -59,7 +59,7 @@ private final class Refinement {
     try timed("shadow training") { shadow = try trained(frozen.selecting(learners), learners, back: back) }
     try timed("choosing") {
       let rows = features(shadow, frozen.selecting(learners + judges))
-      for mixture in SourceMixture.candidates {
+      for mixture in SourceMixture.candidates(of: bank(shadow)) {
         let fitted = try fit(rows.selectingRows(0..<learners.count), learners, mixture)
         let picked = picked(rows.selectingRows(learners.count..<rows.rows), mixture)
         _ = fitted.head.scores(picked)
@@ -89,17 +89,19 @@ private final class Refinement {
     return training.state.parameters
   }
 
-  private func bank(_ parameters: [Float]) -> PromptBank {
+  private func bank(_ parameters: [Float]) -> SourceBank {
     func group(_ numbers: ArraySlice<Float>) -> PromptBank.Group {
       PromptBank.Group(taskID: 1, rows: 1, parameters: Array(numbers), examples: [])
     }
     let half = parameters.count / 2
-    return PromptBank(isDeep: true, tasks: [group(parameters[..<half])], global: group(parameters[half...]))
+    return SourceBank(
+      prompts: PromptBank(isDeep: true, tasks: [group(parameters[..<half])], global: group(parameters[half...])),
+      experts: ExpertBank(blocks: 1))
   }
 
   /// By all sources, side by side.
   private func features(_ parameters: [Float], _ frozen: FrozenImages) -> Matrix<Float> {
-    let bank = bank(parameters)
+    let bank = bank(parameters).prompts
     let prompted = PromptedBackbone(backbone, layout: bank.layout, parameters: bank.parameters)
     let found = Mutex([[Float]](repeating: [], count: frozen.tokens.count))
     pool.forEach(frozen.tokens.count, priority: .background) { [pool] index in
@@ -123,7 +125,8 @@ private final class Refinement {
     try mixture.fit(
       LabelledFeatures(
         features: picked(rows, mixture), labels: examples.map { labels[$0] }, classCount: 5,
-        mixture: mixture.kernels(of: bank([]), width: backbone.description.featureWidth)),
+        mixture: mixture.kernels(
+          of: bank([]), widths: [Int](repeating: backbone.description.featureWidth, count: 3))),
       options: ClosedFormOptions(method: .kernelRidge), pool: pool)
   }
 }

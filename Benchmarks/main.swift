@@ -27,6 +27,9 @@ private let comparisons = [
   Comparison(
     name: "pop-prediction", summary: "an image through the backbone with prompts, against the bare backbone",
     run: runPromptPredictionBenchmark),
+  Comparison(
+    name: "task-growth", summary: "a prediction with 1 to 50 tasks: closed form, prompts, experts, a network a task",
+    run: runTaskGrowthBenchmark),
   Comparison(name: "http", summary: "GET /healthz against nginx", run: runHTTPBenchmark),
 ]
 

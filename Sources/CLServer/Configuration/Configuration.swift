@@ -21,7 +21,7 @@ package struct Configuration: Sendable, Equatable {
   package var crossing = 4000
   package var randomFeatureCount = 3000
   package var seed: UInt64 = 1
-  package var learner = LearnerChoice.pop
+  package var learner = TeachingRequest.Learner.pop
   package var holdout = 0.2
   package var nearDuplicates = true
   /// 0: every version is kept.
@@ -40,6 +40,12 @@ package struct Configuration: Sendable, Equatable {
   package var promptExamples = 6000
   package var promptJudges = 75
   package var checkpointSeconds = 10.0
+
+  // Experts
+  package var expertHeads = 1
+  package var expertBlocks = 4
+
+  // Training
   package var tokenMemoryBytes = 1 << 30
   package var tokenFileBytes = 16 << 30
 
@@ -104,12 +110,6 @@ package enum InstructionSetChoice: String, Sendable, CaseIterable {
 /// The arithmetic of the backbone.
 package enum PrecisionChoice: String, Sendable, CaseIterable {
   case int8, float
-}
-
-/// How a task is learned where the request does not say.
-package enum LearnerChoice: String, Sendable, CaseIterable {
-  case pop
-  case closedForm = "closed-form"
 }
 
 /// Whether prompts have offsets before every block, or only a start.

@@ -55,6 +55,7 @@ package struct Setting: Sendable {
     case computation = "Computation"
     case learning = "Learning"
     case prompts = "Prompts"
+    case experts = "Experts"
     case logging = "Logging"
     case connections = "Connections"
     case requests = "Requests"

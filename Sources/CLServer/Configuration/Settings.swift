@@ -1,7 +1,9 @@
+import CLModels
+
 /// The table: one line a setting. Parsing, validation, `--help`, the environment and `docs/configuration.md` all come from it.
 extension Setting {
   package static let all: [Setting] =
-    server + computation + learning + prompts + logging + connections + requests + queues
+    server + computation + learning + prompts + experts + logging + connections + requests + queues
 
   private static let server = [
     Setting(
@@ -64,21 +66,29 @@ extension Setting {
     integer("prompt_episode", .prompts, 8...4096, \.promptEpisode, "Most examples in one step of training."),
     integer(
       "prompt_exemplars", .prompts, 2...100_000, \.promptExemplars,
-      "Examples of a class of an earlier task that prompts are trained on, chosen by herding."),
+      "Examples of a class of an earlier task that prompts and experts are trained on, chosen by herding."),
     integer(
       "prompt_examples", .prompts, 2...20_000, \.promptExamples,
-      "With more training examples than this in all, prompts are neither trained nor read."),
+      "With more training examples than this in all, prompts and experts are neither trained nor read."),
     integer(
       "prompt_judges", .prompts, 1...1_000_000, \.promptJudges,
-      "Examples that prompts never saw, needed to tell whether they help; with fewer, prompts are not trained."),
+      "Examples that prompts or an expert never saw, needed to tell whether they help; with fewer, none are trained."),
     seconds(
       "checkpoint_seconds", .prompts, 0.1...30, \.checkpointSeconds, "Time between checkpoints of training."),
     bytes(
       "token_memory_bytes", .prompts, 0, 1 << 40, \.tokenMemoryBytes,
-      "Memory for the frozen tokens of examples that prompts are trained on."),
+      "Memory for what is frozen of the examples that prompts or an expert are trained on."),
     bytes(
       "token_file_bytes", .prompts, 0, 1 << 44, \.tokenFileBytes,
       "Room in the state directory for those that memory does not hold; they are computed again where both are full."),
+  ]
+
+  private static let experts = [
+    integer(
+      "expert_heads", .experts, ExpertShape.headRange, \.expertHeads, "Heads that a new expert adds to each block."),
+    integer(
+      "expert_blocks", .experts, 1...1000, \.expertBlocks,
+      "How many of the backbone's last blocks experts stand beside, at most all; after a change they are trained anew."),
   ]
 
   private static let logging = [

@@ -1,5 +1,6 @@
 package import CLModels
 package import HTTP
+package import Tensor
 
 /// The parts of the configuration in the types of the targets they are for.
 extension IntakeLimits {
@@ -25,16 +26,26 @@ extension Configuration {
     return options
   }
 
-  package var promptTrainerOptions: PromptTrainerOptions {
-    var training = PromptTrainingOptions()
+  /// How sources are trained with recipes of their own, unless `prompt_steps` says how.
+  private func refiningOptions(_ recipes: [Recipe]) -> RefiningOptions {
+    var training = SourceTrainingOptions()
     training.examplesPerEpisode = promptEpisode
     training.seed = seed
-    let custom = PromptRecipe(
+    let custom = Recipe(
       name: "custom", steps: promptSteps, learningRate: promptRate, backboneShare: Float(promptShare))
-    return PromptTrainerOptions(
-      recipes: promptSteps > 0 ? [custom] : [.gentle, .strong], lambda: Float(promptLambda), training: training,
-      rows: promptRows, isDeep: promptDepth == .deep, exemplars: promptExemplars,
-      largestSet: promptExamples, fewestJudges: promptJudges, checkpointSeconds: checkpointSeconds)
+    return RefiningOptions(
+      recipes: promptSteps > 0 ? [custom] : recipes, lambda: Float(promptLambda), training: training,
+      exemplars: promptExemplars, largestSet: promptExamples, fewestJudges: promptJudges,
+      checkpointSeconds: checkpointSeconds)
+  }
+
+  fileprivate var promptOptions: RefiningOptions { refiningOptions([.gentle, .strong]) }
+
+  fileprivate var expertOptions: RefiningOptions {
+    var options = refiningOptions(Recipe.expert)
+    options.training.warmUp = 20
+    options.training.weightDecay = 0.01
+    return options
   }
 
   package var httpConfiguration: HTTPServerConfiguration {
@@ -51,5 +62,25 @@ extension Configuration {
     http.minimumBodyRate = minimumBodyRate
     http.maximumBufferedBytes = maximumBufferedBytes
     return http
+  }
+}
+
+extension SourceTrainers {
+  package init(_ configuration: Configuration, backbone: VisionTransformer, pool: ComputePool) {
+    let blocks = min(configuration.expertBlocks, backbone.description.blocks)
+    func cache<Frozen: FrozenBytes>(_ shape: Frozen.Shape) -> FrozenCache<Frozen> {
+      FrozenCache(
+        shape: shape, memoryBytes: configuration.tokenMemoryBytes, fileBytes: configuration.tokenFileBytes,
+        directory: configuration.state)
+    }
+    self.init(
+      prompts: PromptTrainer(
+        backbone: backbone, options: configuration.promptOptions, rows: configuration.promptRows,
+        tokens: cache(backbone.frozenShape), pool: pool),
+      experts: ExpertTrainer(
+        backbone: backbone, options: configuration.expertOptions, heads: configuration.expertHeads,
+        frozen: cache(backbone.frozenHeadsShape(blocks: blocks)), pool: pool),
+      emptyBank: SourceBank(
+        prompts: PromptBank(isDeep: configuration.promptDepth == .deep), experts: ExpertBank(blocks: blocks)))
   }
 }

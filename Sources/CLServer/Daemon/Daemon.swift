@@ -59,17 +59,13 @@ private struct DaemonParts {
     let progress = ProgressBoard()
     events = EventHub(store: store)
     let embedder = Embedder(backbone: backbone, limits: configuration.imageLimits, pool: pool)
-    let features = FeatureLibrary(width: backbone.description.featureWidth)
+    let features = FeatureLibrary()
     learning = LearningService(
       store: store, embedder: embedder,
       builder: ModelBuilder(
         options: configuration.closedFormOptions, featuresKey: embedder.key, features: features, pool: pool),
       features: features,
-      trainer: PromptTrainer(
-        backbone: backbone, options: configuration.promptTrainerOptions,
-        tokens: TokenCache(
-          shape: backbone.frozenShape, memoryBytes: configuration.tokenMemoryBytes,
-          fileBytes: configuration.tokenFileBytes, directory: configuration.state), pool: pool),
+      trainers: SourceTrainers(configuration, backbone: backbone, pool: pool),
       serving: serving, progress: progress, events: events, pool: pool, logger: logger,
       metrics: LearningMetrics(registry), keepVersions: configuration.keepVersions)
     let prediction = PredictionService(
@@ -79,7 +75,7 @@ private struct DaemonParts {
       store: store, learning: learning, checker: ExampleChecker(embedder: embedder, pool: pool),
       splitter: HeldOutSplitter(
         store: store, findsNearDuplicates: configuration.nearDuplicates),
-      defaultHoldout: configuration.holdout, defaultLearner: configuration.learner == .pop ? .pop : .closedForm,
+      defaultHoldout: configuration.holdout, defaultLearner: configuration.learner,
       taskQueue: configuration.taskQueue, logger: logger)
     readQueue = WorkQueue(name: "reads", threads: 2, capacity: 1024)
     writeQueue = WorkQueue(name: "writes", threads: 1, capacity: 1024)

@@ -1,19 +1,17 @@
 import Synchronization
 package import Tensor
 
-/// The features of all examples in memory, by what they were made with: the backbone, or a group of prompts.
+/// The features of all examples in memory, by what they were made with: the backbone, a group of prompts, or an expert.
 package final class FeatureLibrary: Sendable {
   private let stores = Mutex<[String: FeatureStore]>([:])
-  private let width: Int
 
-  /// - Parameter width: numbers in a feature, whatever made it.
-  package init(width: Int) { self.width = width }
+  package init() {}
 
   /// The features made with `key`.
   package subscript(key: String) -> FeatureStore {
     stores.withLock { stores in
       if let store = stores[key] { return store }
-      let store = FeatureStore(width: width)
+      let store = FeatureStore()
       stores[key] = store
       return store
     }
@@ -32,15 +30,18 @@ package final class FeatureLibrary: Sendable {
       guard let part = self[key].matrix(ids) else { return nil }
       parts.append(part)
     }
-    let columns = width * keys.count
+    let columns = parts.reduce(0) { $0 + $1.columns }
     let storage = [Float](unsafeUninitializedCapacity: ids.count * columns) { out, count in
-      for (position, part) in parts.enumerated() {
+      var first = 0
+      for part in parts {
+        let width = part.columns
         part.storage.withUnsafeBufferPointer { values in
           guard let source = values.baseAddress, let target = out.baseAddress else { return }
           for row in 0..<ids.count {
-            (target + row * columns + position * width).initialize(from: source + row * width, count: width)
+            (target + row * columns + first).initialize(from: source + row * width, count: width)
           }
         }
+        first += width
       }
       count = ids.count * columns
     }

@@ -36,25 +36,23 @@ extension LearningService {
   /// How mixtures of the bank's sources do on the judges, each with a head fitted to the learners. Nil when something was
   /// removed meanwhile.
   func measure(
-    _ round: RefiningRound, _ bank: PromptBank, _ mixtures: [SourceMixture], training: String?, _ judging: Judging
+    _ round: RefiningRound, _ bank: SourceBank, _ mixtures: [SourceMixture], training: String?, _ judging: Judging
   ) throws(LearningFailure) -> [Judged]? {
     progress.begin(round.taskID, phase: "choosing", done: 0, total: mixtures.count)
     let ids = judging.learners.map { round.set.training[$0].id } + judging.records.map(\.id)
     let columns = Dictionary(uniqueKeysWithValues: round.set.classes.enumerated().map { ($1.id, $0) })
-    let width = embedder.backbone.description.featureWidth
-    let reads = mixtures.contains(where: \.usesPrompts)
-    guard let rows = reads ? try rows(of: ids, bank, round)?.rows : features[embedder.key].matrix(ids) else {
-      return nil
-    }
+    let sources = ModelSources(
+      bank: bank, shadow: bank, mixture: .backboneOnly, backbone: embedder.backbone, backboneKey: embedder.key)
+    let read = Set(mixtures.filter(\.isTrained).flatMap { $0.sources(of: bank) }).union([0])
+    guard let rows = try rows(of: ids, read, sources, round) else { return nil }
     var results: [Judged] = []
     // The backbone alone needs no training: it is measured once, not again with every recipe.
-    for mixture in mixtures where mixture.usesPrompts || training == nil {
-      let sources = mixture.sources(of: bank)
-      let picked = rows.selectingColumns(sources.map { $0 * width..<($0 + 1) * width })
+    for mixture in mixtures where mixture.isTrained || training == nil {
+      guard let picked = rows.sideBySide(mixture.sources(of: bank)) else { continue }
       let data = LabelledFeatures(
         features: picked.selectingRows(0..<judging.learners.count), labels: judging.learners.map { round.labels[$0] },
         groups: round.set.groups.map { groups in judging.learners.map { groups[$0] } },
-        classCount: round.set.classes.count, mixture: mixture.kernels(of: bank, width: width))
+        classCount: round.set.classes.count, mixture: mixture.kernels(of: bank, widths: sources.widths))
       let fitted: FittedHead
       do throws(LearnerError) {
         fitted = try mixture.fit(data, options: builder.options, pool: pool)
@@ -81,34 +79,57 @@ extension LearningService {
     return results
   }
 
-  /// The backbone's feature and one of every group, side by side; zeros for the groups of an example whose picture cannot
-  /// be read any more. Nil when something was removed meanwhile.
-  func rows(
-    of ids: [Int64], _ bank: PromptBank, _ round: RefiningRound
-  ) throws(LearningFailure) -> (rows: Matrix<Float>, unreadable: Set<Int64>)? {
-    guard let own = features[embedder.key].matrix(ids) else { return nil }
-    let prompted = PromptedBackbone(embedder.backbone, layout: bank.layout, parameters: bank.parameters)
-    let reader = TokenReader(cache: trainer.tokens, embedder: embedder, store: store)
-    let found = Mutex([[Float]](repeating: [], count: ids.count))
-    let pool = pool
-    let batchSize = 32 * pool.workers
-    for start in stride(from: 0, to: ids.count, by: batchSize) {
-      let batch = start..<min(ids.count, start + batchSize)
-      pool.forEach(batch.count, priority: .background) { offset in
-        let index = batch.lowerBound + offset
-        guard let tokens = reader.keptTokens(of: ids[index], yield: { pool.yield() }) else { return }
-        let row = prompted.promptFeatures([tokens]) { pool.yield() }.storage
-        found.withLock { $0[index] = row }
-      }
-      if let failure = reader.failure { throw .storage(failure) }
-      guard try makeWay(round) else { return nil }
+  /// Features of some of the sources, each with its examples' rows.
+  struct SourceRows {
+    /// By source, `[ids.count, width]` each.
+    let columns: [Int: Matrix<Float>]
+    /// Examples whose picture cannot be read any more: zeros stand for their features.
+    let unreadable: Set<Int64>
+
+    /// The features of sources side by side; nil when one was not asked for.
+    func sideBySide(_ sources: [Int]) -> Matrix<Float>? {
+      let parts = sources.compactMap { columns[$0] }
+      guard parts.count == sources.count, let first = parts.first else { return nil }
+      if parts.count == 1 { return first }
+      return Matrix((0..<first.rows).map { row in parts.flatMap { $0.row(row) } })
     }
-    let rows = found.withLock { $0 }
-    let nothing = [Float](repeating: 0, count: bank.groups.count * embedder.backbone.description.featureWidth)
-    return (
-      Matrix(ids.indices.map { Array(own.row($0)) + (rows[$0].isEmpty ? nothing : rows[$0]) }),
-      Set(ids.indices.filter { rows[$0].isEmpty }.map { ids[$0] })
-    )
+  }
+
+  /// The features of some sources, those that are stored as they are, the others from what is frozen of the examples.
+  /// Nil when something was removed meanwhile.
+  func rows(
+    of ids: [Int64], _ read: Set<Int>, _ sources: ModelSources, _ round: RefiningRound
+  ) throws(LearningFailure) -> SourceRows? {
+    var columns: [Int: Matrix<Float>] = [:]
+    for source in read { columns[source] = features[sources.allKeys[source]].matrix(ids) }
+    guard columns[0] != nil else { return nil }
+    let images = ImageReader(embedder: embedder, store: store)
+    var unreadable: Set<Int64> = []
+    for (trainer, range) in trainers.ranges(of: sources.bank) {
+      let lacking = range.filter { read.contains($0) && columns[$0] == nil }
+      if lacking.isEmpty { continue }
+      let compute = trainer.features(of: sources.bank, images: images)
+      let found = Mutex([[[Float]]?](repeating: nil, count: ids.count))
+      let pool = pool
+      let batchSize = 32 * pool.workers
+      for start in stride(from: 0, to: ids.count, by: batchSize) {
+        let batch = start..<min(ids.count, start + batchSize)
+        pool.forEach(batch.count, priority: .background) { offset in
+          let row = compute(ids[batch.lowerBound + offset]) { pool.yield() }
+          found.withLock { $0[batch.lowerBound + offset] = row }
+        }
+        if let failure = images.failure { throw .storage(failure) }
+        guard try makeWay(round) else { return nil }
+      }
+      let rows = found.withLock { $0 }
+      unreadable.formUnion(ids.indices.filter { rows[$0] == nil }.map { ids[$0] })
+      for source in lacking {
+        let nothing = [Float](repeating: 0, count: sources.widths[source])
+        let storage = rows.flatMap { $0?[source - range.lowerBound] ?? nothing }
+        columns[source] = Matrix(rows: ids.count, columns: sources.widths[source], storage: storage)
+      }
+    }
+    return SourceRows(columns: columns, unreadable: unreadable)
   }
 
   /// Whether more answers were lost than by chance, by more than 1.96 deviations (McNemar's test): pairs of whether an
@@ -146,7 +167,7 @@ extension LearningService {
 
   // MARK: The end
 
-  /// Publishes a version that reads the new prompts. False when something was removed meanwhile.
+  /// Publishes a version that reads what was trained. False when something was removed meanwhile.
   func adopt(
     _ round: RefiningRound, _ next: ModelSources, _ outcome: Refinement
   ) throws(LearningFailure) -> Bool {
@@ -163,24 +184,25 @@ extension LearningService {
       if !features[embedder.key].missing(ids).isEmpty { return false }
       let missing = features.missing(ids, keys: next.keys)
       if missing.isEmpty { break }
-      guard let read = try rows(of: missing, next.bank, round) else { return false }
+      guard let read = try rows(of: missing, Set(next.sources).union([0]), next, round) else { return false }
       unreadable.formUnion(read.unreadable)
-      let width = embedder.backbone.description.featureWidth
       for position in next.sources where position > 0 {
         let key = next.allKeys[position]
         let lacking = Set(features[key].missing(missing)).subtracting(unreadable)
+        guard let rows = read.columns[position] else { continue }
         let column = missing.enumerated().filter { lacking.contains($1) }.map { row, id in
-          (exampleID: id, vector: Array(read.rows.row(row).dropFirst(position * width).prefix(width)))
+          (exampleID: id, vector: Array(rows.row(row)))
         }
         try storing { () throws(StorageError) in try store.storeFeatures(column, backboneKey: key) }
         features[key].insert(column)
       }
     }
-    guard set.training.count <= trainer.options.largestSet else {
+    guard set.training.count <= trainers.largestSet else {
       var outcome = outcome
       outcome.isAdopted = false
       outcome.served = nil
-      outcome.reason = "\(set.training.count) examples are more than prompts are read with (prompt_examples)"
+      outcome.reason =
+        "\(set.training.count) examples are more than \(round.trainer.kind) are read with (prompt_examples)"
       return try finish(round, outcome)
     }
     let result: ModelBuilder.Outcome
@@ -229,7 +251,7 @@ extension LearningService {
     if !isDone { throw .cancelled }
     try dropUnreadFeatures()
     logger.info(
-      "prompts were not adopted",
+      "\(round.trainer.kind) were not adopted",
       [
         LogField("task", .integer(Int(round.taskID))), LogField("reason", .text(outcome.reason ?? "")),
       ])

@@ -60,7 +60,7 @@ extension LearningService {
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       metrics.fitSeconds.observe(seconds)
       let version = version(built, set, snapshot, adding: addition, checked: !evenIfStale)
-      let lacks = sources.bank.groups.count < self.sources.bank.groups.count || carried.withLock { $0.areLost }
+      let lacks = sources.bank.count < self.sources.bank.count || carried.withLock { $0.areLost }
       guard let id = try insert(version, snapshot, adding: addition, trainingAnew: lacks, finishing: jobs) else {
         return false
       }
@@ -79,9 +79,8 @@ extension LearningService {
   private func build(
     _ set: TrainingSet, _ sources: ModelSources, adding addition: Addition?
   ) throws(LearnerError) -> ModelBuilder.Outcome {
-    let seen = Set(sources.bank.groups.flatMap(\.examples))
-    let unseen = (addition?.examples ?? []).subtracting(seen)
-    guard sources.mixture.usesPrompts, set.training.contains(where: { unseen.contains($0.id) }) else {
+    let unseen = (addition?.examples ?? []).subtracting(sources.bank.examples)
+    guard sources.mixture.isTrained, set.training.contains(where: { unseen.contains($0.id) }) else {
       return try builder.build(set, sources: sources)
     }
     // A softmax head cannot leave an example out, and its rows were judged with other classes beside them.
@@ -103,8 +102,8 @@ extension LearningService {
   var sources: ModelSources {
     serving.latest?.sources ?? carried.withLock { $0.sources }
       ?? ModelSources(
-        bank: PromptBank(isDeep: trainer.options.isDeep), shadow: PromptBank(isDeep: trainer.options.isDeep),
-        mixture: .backboneOnly, backbone: embedder.backbone, backboneKey: embedder.key)
+        bank: trainers.emptyBank, shadow: trainers.emptyBank, mixture: .backboneOnly, backbone: embedder.backbone,
+        backboneKey: embedder.key)
   }
 
   /// The same without the prompts that were trained on examples which are not `known`; the backbone alone as soon as one
@@ -112,7 +111,7 @@ extension LearningService {
   func sources(known: Set<Int64>, count: Int) -> ModelSources {
     let current = sources
     let (bank, shadow) = (current.bank.keeping(known), current.shadow.keeping(known))
-    let readsOn = bank == current.bank && count <= trainer.options.largestSet
+    let readsOn = bank == current.bank && count <= trainers.largestSet
     if readsOn, shadow == current.shadow { return current }
     return ModelSources(
       bank: bank, shadow: shadow, mixture: readsOn ? current.mixture : .backboneOnly, temperature: current.temperature,
@@ -147,9 +146,9 @@ extension LearningService {
     _ version: NewVersion, _ snapshot: TrainingSnapshot, adding addition: Addition?, trainingAnew: Bool,
     finishing jobs: [Int64]
   ) throws(LearningFailure) -> Int64? {
-    let trained = snapshot.tasks.filter { $0.learner == TeachingRequest.Learner.pop.rawValue }
+    let trained = snapshot.tasks.filter { trainers[$0.learner] != nil }
     let added = trained.first { $0.id == addition?.taskID }
-    // After a removal the newest task's prompts, and with them the global ones, are trained once more.
+    // After a removal what the newest task added is trained once more.
     let refined = added ?? (trainingAnew ? trained.last { version.servingTasks?.contains($0.id) == true } : nil)
     let event = NewEvent(kind: added == nil ? "ready" : "live", data: "{}")
     let updates = addition.map {
@@ -205,11 +204,11 @@ extension LearningService {
   private func restoreDerived() throws(StorageError) -> Bool {
     try load(embedder.key)
     guard let version = try store.activeVersion() else { return true }
-    let hadPrompts = version.artifacts.contains { $0.kind == VersionManifest.ArtifactKind.prompts }
+    let wasTrained = version.artifacts.contains { VersionManifest.ArtifactKind.trained.contains($0.kind) }
     guard let manifest = VersionManifest(json: version.record.manifest), manifest.features == embedder.key,
       let model = try restored(version, manifest)
     else {
-      carried.withLock { $0.areLost = hadPrompts }
+      carried.withLock { $0.areLost = wasTrained }
       return false
     }
     try store.deletePromptFeatures(backboneKey: embedder.key, keeping: model.sources.keys)
@@ -237,17 +236,21 @@ extension LearningService {
       head.classCount == manifest.classes.count,
       let examples = bytes(VersionManifest.ArtifactKind.examples).flatMap({ VersionManifest.decodeExamples($0) })
     else { return nil }
-    func bank(_ kind: String) -> PromptBank? {
-      guard let bytes = bytes(kind) else { return PromptBank(isDeep: trainer.options.isDeep) }
-      return (try? PromptBank(bytes)).flatMap { $0.fits(embedder.backbone.description) ? $0 : nil }
+    func bank(_ promptKind: String, _ expertKind: String) -> SourceBank? {
+      let empty = trainers.emptyBank
+      let singles = version.artifacts.filter { $0.kind == expertKind }.map { try? ExpertBank($0.bytes) }
+      guard let prompts = bytes(promptKind).map({ try? PromptBank($0) }) ?? empty.prompts,
+        let experts = empty.experts.adding(singles),
+        prompts.fits(embedder.backbone.description), experts.fits(embedder.backbone.description)
+      else { return nil }
+      return SourceBank(prompts: prompts, experts: experts)
     }
-    guard let prompts = bank(VersionManifest.ArtifactKind.prompts),
-      let shadow = bank(VersionManifest.ArtifactKind.shadow)
+    typealias Kind = VersionManifest.ArtifactKind
+    guard let trained = bank(Kind.prompts, Kind.expert), let shadow = bank(Kind.shadow, Kind.shadowExpert)
     else { return nil }
     let sources = ModelSources(
-      bank: prompts, shadow: shadow, mixture: manifest.mixture, temperature: manifest.temperature,
-      backbone: embedder.backbone,
-      backboneKey: embedder.key)
+      bank: trained, shadow: shadow, mixture: manifest.mixture, temperature: manifest.temperature,
+      backbone: embedder.backbone, backboneKey: embedder.key)
     let parts = sources.kernels.parts
     guard head.featureWidth == parts.map(\.columns.upperBound).max() else { return nil }
     let names = Dictionary(uniqueKeysWithValues: try store.classes().map { ($0.id, $0.name) })

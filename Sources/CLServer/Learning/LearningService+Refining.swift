@@ -5,7 +5,7 @@ import Synchronization
 import Tensor
 
 extension LearningService {
-  /// Trains a task's prompts while its classes answer already, and lets what helps answer from then on.
+  /// Trains a task's prompts or expert while its classes answer already, and lets what helps answer from then on.
   ///
   /// Between any two steps it makes way: for removals and new tasks, which are done first, and for a cancellation or the
   /// end of the process. What it is trained on is fixed at the start; when one of these examples is removed it starts
@@ -33,6 +33,8 @@ extension LearningService {
   struct RefiningRound {
     let taskID: Int64
     let job: Int64
+    /// Of the kind that the task's learner trains.
+    let trainer: any SourceTrainer
     let removals: Int64
     let set: TrainingSet
     /// The class of each training example.
@@ -63,7 +65,7 @@ extension LearningService {
 
   /// False when something was removed meanwhile.
   private func refineOnce(_ taskID: Int64, job: Int64) throws(LearningFailure) -> Bool {
-    let round = try round(taskID, job: job)
+    guard let round = try round(taskID, job: job) else { throw .cancelled }
     let isHeldOutEnough = round.canHeldOutJudge
     var outcome = Refinement(judges: isHeldOutEnough ? .heldOut : .crossFit, seed: round.seed)
     if let reason = obstacle(round) {
@@ -84,16 +86,17 @@ extension LearningService {
     guard var judged = try measure(round, base, [.backboneOnly], training: nil, judging) else { return false }
     var baseline = 0
     let served = round.current.mixture.limited(to: base)
-    if served.usesPrompts {
+    if served.isTrained {
       guard let more = try measure(round, base, [served], training: "served", judging) else { return false }
       judged += more
       baseline = 1
     }
     var trainings: [TrainedBank] = []
-    for recipe in trainer.options.recipes {
-      let stage = "\(isHeldOutEnough ? "prompts" : "shadow")-\(recipe.name)"
+    for recipe in round.trainer.options.recipes {
+      let stage = "\(isHeldOutEnough ? round.trainer.kind : "shadow")-\(recipe.name)"
       guard let trained = try train(round, base, learners: learners, recipe, stage: stage),
-        let more = try measure(round, trained.bank, SourceMixture.candidates, training: recipe.name, judging)
+        let more = try measure(
+          round, trained.bank, SourceMixture.candidates(of: trained.bank), training: recipe.name, judging)
       else { return false }
       trainings.append(trained)
       judged += more
@@ -119,7 +122,8 @@ extension LearningService {
         let recipe = trainings[number].recipe
         guard
           let trained = try train(
-            round, bank, learners: Array(round.set.training.indices), recipe, stage: "prompts-\(recipe.name)")
+            round, bank, learners: Array(round.set.training.indices), recipe,
+            stage: "\(round.trainer.kind)-\(recipe.name)")
         else { return false }
         outcome.note(trained)
         bank = trained.bank
@@ -133,10 +137,13 @@ extension LearningService {
 
   /// The examples of a round are those that serve when it begins. They are kept with the job, so that it is the same
   /// round after a restart, also when tasks came meanwhile.
-  private func round(_ taskID: Int64, job: Int64) throws(LearningFailure) -> RefiningRound {
+  private func round(_ taskID: Int64, job: Int64) throws(LearningFailure) -> RefiningRound? {
     let start = ContinuousClock.now
     let stage = "examples"
     let snapshot = try storing { () throws(StorageError) in try store.trainingSnapshot() }
+    guard let task = snapshot.tasks.first(where: { $0.id == taskID }), let trainer = trainers[task.learner] else {
+      return nil
+    }
     let note = "\(snapshot.removalCount)"
     let kept = try checkpoint(job, stage)
     var included = serving.latest?.examples ?? []
@@ -156,7 +163,7 @@ extension LearningService {
     // A removal may be known here before the version without it is made: no prompt that saw it goes on.
     let known = Set(snapshot.examples.map(\.id))
     return RefiningRound(
-      taskID: taskID, job: job, removals: snapshot.removalCount, set: set, labels: labels,
+      taskID: taskID, job: job, trainer: trainer, removals: snapshot.removalCount, set: set, labels: labels,
       own: Set(zip(set.training, labels).filter { $0.0.taskID == taskID }.map(\.1)),
       seed: trainer.options.training.seed &* 1_000_003 &+ UInt64(taskID), start: start,
       current: sources(known: known, count: set.training.count))
@@ -164,10 +171,11 @@ extension LearningService {
 
   /// Why nothing can be trained; nil when something can.
   private func obstacle(_ round: RefiningRound) -> String? {
-    let (set, limit) = (round.set, trainer.options.largestSet)
+    let (set, limit) = (round.set, trainers.largestSet)
     if round.own.isEmpty { return "none of its examples serves" }
     if set.training.count > limit {
-      return "\(set.training.count) examples are more than prompts are trained with (prompt_examples, \(limit))"
+      return
+        "\(set.training.count) examples are more than \(round.trainer.kind) are trained with (prompt_examples, \(limit))"
     }
     let counts = round.counts
     if counts.values.count(where: { $0 > 1 }) < 2 { return "fewer than two classes have two examples" }
@@ -175,24 +183,24 @@ extension LearningService {
     let large = round.own.filter {
       counts[$0, default: 0] + held[set.classes[$0].id, default: 0] >= CrossFitting.fewest
     }
-    return round.isMostOfTask(large) ? nil : Self.tooFew
+    return round.isMostOfTask(large) ? nil : Self.tooFew(round)
   }
 
-  private static let tooFew =
-    "most classes of the task must have \(CrossFitting.fewest) examples, not too similar ones, to tell if prompts help"
+  private static func tooFew(_ round: RefiningRound) -> String {
+    "most classes of the task must have \(CrossFitting.fewest) examples, not too similar ones, to tell if "
+      + "\(round.trainer.kind) help"
+  }
 
   /// Why those who would judge cannot; nil when they can. Most of the task's own classes must be among them.
   private func lackOfJudges(_ round: RefiningRound, _ judges: Set<Int>, isHeldOut: Bool) -> String? {
     if isHeldOut { return nil }
-    if judges.count < trainer.options.fewestJudges {
-      return "\(judges.count) examples are too few to tell whether prompts help (prompt_judges)"
+    if judges.count < round.trainer.options.fewestJudges {
+      return "\(judges.count) examples are too few to tell whether \(round.trainer.kind) help (prompt_judges)"
     }
-    if !round.isMostOfTask(round.own.intersection(judges.map { round.labels[$0] })) { return Self.tooFew }
-    let (bank, shadow) = (round.current.bank, round.current.shadow)
-    func trainings(_ bank: PromptBank) -> [Int64] { bank.groups.map(\.taskID) }
-    if round.current.mixture.usesPrompts, trainings(bank) != trainings(shadow) {
-      // What serves cannot be measured on examples that its prompts saw.
-      return "the prompts that serve were chosen on held-out examples, of which the task has too few"
+    if !round.isMostOfTask(round.own.intersection(judges.map { round.labels[$0] })) { return Self.tooFew(round) }
+    if round.current.mixture.isTrained, round.current.bank.tasks != round.current.shadow.tasks {
+      // What serves cannot be measured on examples that it was trained on.
+      return "what serves was chosen on held-out examples, of which the task has too few"
     }
     return nil
   }
@@ -200,42 +208,36 @@ extension LearningService {
   // MARK: Training
 
   struct TrainedBank {
-    let bank: PromptBank
-    let recipe: PromptRecipe
+    let bank: SourceBank
+    let recipe: Recipe
     let losses: [Float]
   }
 
-  /// Trains a task group and a global one on some of the training examples, from the last checkpoint of the stage if it
-  /// is one of the same training. Nil when something was removed meanwhile.
+  /// Trains what a task adds to a bank on some of the training examples, from the last checkpoint of the stage if it is
+  /// one of the same training. Nil when something was removed meanwhile.
   private func train(
-    _ round: RefiningRound, _ bank: PromptBank, learners: [Int], _ recipe: PromptRecipe, stage: String
+    _ round: RefiningRound, _ bank: SourceBank, learners: [Int], _ recipe: Recipe, stage: String
   ) throws(LearningFailure) -> TrainedBank? {
+    let trainer = round.trainer
     let chosen = try exemplars(round, learners)
     let ids = chosen.map { round.set.training[$0].id }
-    // A task that is trained again reads the others' prompts, not its own old ones, which go.
-    let base = PromptBank(
-      isDeep: bank.isDeep, tasks: bank.tasks.filter { $0.taskID != round.taskID }, global: bank.global)
-    trainer.tokens.keep(Set((round.set.training + round.set.heldOut).map(\.id)))
-    guard try cacheTokens(ids, round) else { return nil }
-    let reader = TokenReader(cache: trainer.tokens, embedder: embedder, store: store)
-    let earlier = base.tasks.isEmpty ? nil : trainer.earlierRows(base)
+    trainers.keep(Set((round.set.training + round.set.heldOut).map(\.id)), of: trainer)
+    let images = ImageReader(embedder: embedder, store: store)
+    guard try cache(ids, images, round) else { return nil }
     guard let features = features[embedder.key].matrix(ids) else { return nil }
-    let training: PromptTraining
+    let training: SourceTraining
     do throws(BackboneError) {
       training = try trainer.training(
-        base, features: features, labels: chosen.map { round.labels[$0] }, preferred: round.own, recipe: recipe,
-        seed: round.seed,
-        tokens: { [pool] index in
-          let frozen = reader.anyTokens(of: ids[index]) { pool.yield() }
-          return (frozen, earlier?(ids[index], frozen) { pool.yield() })
-        })
+        of: round.taskID, on: bank, ids: ids,
+        set: SourceTrainingSet(features: features, labels: chosen.map { round.labels[$0] }, preferred: round.own),
+        recipe: recipe, seed: round.seed, images: images)
     } catch {
       throw .unusable("\(error)")
     }
-    let note = note(ids, base, recipe)
+    let note = note(ids, bank, recipe, trainer)
     var isRestored = false
     if let saved = try checkpoint(round.job, stage), saved.note == note,
-      let state = try? PromptTraining.State(saved.bytes)
+      let state = try? SourceTraining.State(saved.bytes)
     {
       isRestored = training.restore(state)
     }
@@ -254,7 +256,7 @@ extension LearningService {
     while !training.isDone {
       let start = ContinuousClock.now
       let report = training.step()
-      if let failure = reader.failure { throw .storage(failure) }
+      if let failure = images.failure { throw .storage(failure) }
       if let report {
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         progress.report(
@@ -273,7 +275,8 @@ extension LearningService {
       guard try makeWay(round) else { return nil }
     }
     return TrainedBank(
-      bank: trainer.learned(bank, from: training.state, taskID: round.taskID, examples: ids), recipe: recipe,
+      bank: trainer.learned(bank, from: training.state.parameters, taskID: round.taskID, examples: ids),
+      recipe: recipe,
       losses: training.state.losses)
   }
 
@@ -291,11 +294,10 @@ extension LearningService {
   }
 
   /// What a checkpoint is of: restored, training must go on as if it had not stopped.
-  private func note(_ ids: [Int64], _ bank: PromptBank, _ recipe: PromptRecipe) -> String {
-    let options = trainer.options
+  private func note(_ ids: [Int64], _ bank: SourceBank, _ recipe: Recipe, _ trainer: any SourceTrainer) -> String {
     let backbone = "\(embedder.key) \(embedder.backbone.description.instructionSet)"
-    let text = "\(backbone) \(ids) \(recipe) \(options.training) \(options.lambda) \(options.rows)"
-    return SHA256.hash(Array(text.utf8) + bank.encoded()).hexadecimal
+    let text = "\(backbone) \(ids) \(recipe) \(trainer.settings)"
+    return SHA256.hash(Array(text.utf8) + bank.prompts.encoded() + bank.experts.encoded()).hexadecimal
   }
 
   /// Lets removals and new tasks be done first. False when something was removed; throws when the job was cancelled or
@@ -316,7 +318,7 @@ extension LearningService {
     var chosen: [Int] = []
     for (label, members) in Dictionary(grouping: learners, by: { round.labels[$0] }).sorted(by: { $0.key < $1.key }) {
       // An episode takes few of a class; more than this adds memory and no variety to speak of.
-      let limit = trainer.options.exemplars * (round.own.contains(label) ? 5 : 1)
+      let limit = round.trainer.options.exemplars * (round.own.contains(label) ? 5 : 1)
       guard members.count > limit, let rows = features[embedder.key].matrix(members.map { round.set.training[$0].id })
       else {
         chosen += members
@@ -327,23 +329,20 @@ extension LearningService {
     return chosen.sorted()
   }
 
-  /// Computes the frozen tokens that are not kept. False when something was removed meanwhile.
-  private func cacheTokens(_ ids: [Int64], _ round: RefiningRound) throws(LearningFailure) -> Bool {
-    let missing = ids.filter { !trainer.tokens.contains($0) }
+  /// Computes what training reads of examples and is not kept. False when something was removed meanwhile.
+  private func cache(
+    _ ids: [Int64], _ images: ImageReader, _ round: RefiningRound
+  ) throws(LearningFailure) -> Bool {
+    let missing = ids.filter { !round.trainer.isCached($0) }
     progress.begin(round.taskID, phase: "caching", done: ids.count - missing.count, total: ids.count)
-    let reader = TokenReader(cache: trainer.tokens, embedder: embedder, store: store)
     let batchSize = 8 * pool.workers
     for start in stride(from: 0, to: missing.count, by: batchSize) {
       let batch = Array(missing[start..<min(missing.count, start + batchSize)])
-      let (pool, cache, wanted) = (pool, trainer.tokens, Set(ids))
+      let (pool, wanted) = (pool, Set(ids))
       pool.forEach(batch.count, priority: .background) { index in
-        guard let tokens = reader.compute(batch[index], yield: { pool.yield() }) else { return }
-        if cache.insert(batch[index], tokens) { return }
-        // What every step reads goes before what is read once.
-        cache.keep(wanted)
-        _ = cache.insert(batch[index], tokens)
+        round.trainer.cache(batch[index], wanted: wanted, images: images) { pool.yield() }
       }
-      if let failure = reader.failure { throw .storage(failure) }
+      if let failure = images.failure { throw .storage(failure) }
       progress.advance(round.taskID, to: ids.count - missing.count + min(missing.count, start + batchSize))
       if let now = progress[round.taskID] { events.progress(round.taskID, now) }
       guard try makeWay(round) else { return false }
@@ -354,6 +353,6 @@ extension LearningService {
   /// Forgets examples: what is kept of them in memory.
   package func forget(_ ids: [Int64]) {
     features.remove(ids)
-    trainer.tokens.remove(ids)
+    trainers.remove(ids)
   }
 }

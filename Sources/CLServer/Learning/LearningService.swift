@@ -14,7 +14,7 @@ package final class LearningService: Sendable {
     package static let teach = "teach"
     /// Make a version of what is left after a removal, or with other settings.
     package static let rebuild = "rebuild"
-    /// Train a task's prompts, while its classes answer already.
+    /// Train what a task adds to the backbone, while its classes answer already.
     package static let refine = "refine"
   }
 
@@ -28,7 +28,7 @@ package final class LearningService: Sendable {
   let embedder: Embedder
   let builder: ModelBuilder
   let features: FeatureLibrary
-  let trainer: PromptTrainer
+  let trainers: SourceTrainers
   let serving: ServingState
   let progress: ProgressBoard
   let events: EventHub
@@ -41,7 +41,7 @@ package final class LearningService: Sendable {
   private let signals = WaitableLock(Signals())
 
   package init(
-    store: Store, embedder: Embedder, builder: ModelBuilder, features: FeatureLibrary, trainer: PromptTrainer,
+    store: Store, embedder: Embedder, builder: ModelBuilder, features: FeatureLibrary, trainers: SourceTrainers,
     serving: ServingState, progress: ProgressBoard, events: EventHub, pool: ComputePool, logger: Logger,
     metrics: LearningMetrics, keepVersions: Int
   ) {
@@ -49,7 +49,7 @@ package final class LearningService: Sendable {
     self.embedder = embedder
     self.builder = builder
     self.features = features
-    self.trainer = trainer
+    self.trainers = trainers
     self.serving = serving
     self.progress = progress
     self.events = events

@@ -52,41 +52,34 @@ package struct ModelBuilder: Sendable {
       let heldOut = features.matrix(set.heldOut.map(\.id), keys: sources.keys)
     else { return .stale }
     let largest = ClosedFormOptions.largestDualForm
-    guard (options.method != .kernelRidge && !sources.mixture.usesPrompts) || set.training.count <= largest else {
+    guard (options.method != .kernelRidge && !sources.mixture.isTrained) || set.training.count <= largest else {
       throw .invalid(
         "\(set.training.count) examples are too many for kernel-ridge (\(largest)); "
-          + (sources.mixture.usesPrompts ? "lower prompt_examples" : "set head to closed-form"))
+          + (sources.mixture.isTrained ? "lower prompt_examples" : "set head to closed-form"))
     }
     let columns = Dictionary(uniqueKeysWithValues: set.classes.enumerated().map { ($1.id, $0) })
     let data = LabelledFeatures(
       features: rows, labels: set.training.compactMap { columns[$0.classID] }, groups: set.groups,
-      classCount: set.classes.count, mixture: sources.mixture.usesPrompts ? sources.kernels : nil)
+      classCount: set.classes.count, mixture: sources.mixture.isTrained ? sources.kernels : nil)
     let fitted = try sources.mixture.fit(data, options: options, pool: pool)
     let examples = Set((set.training + set.heldOut).map(\.id))
     let leftOut = Self.leftOut(unseen, set, fitted, labels: data.labels)
     let temperature =
       sources.temperature
-      ?? (leftOut.labels.isEmpty || !sources.mixture.usesPrompts
+      ?? (leftOut.labels.isEmpty || !sources.mixture.isTrained
         ? fitted.temperature : Calibration.fitTemperature(scores: leftOut.scores, labels: leftOut.labels))
     let manifest = VersionManifest(
       features: featuresKey, setting: Self.setting(options), head: fitted.name, lambda: fitted.lambda,
       temperature: temperature, classes: set.classes.map(\.id),
       trainingExamples: set.training.count,
       heldOutExamples: set.heldOut.count, mixture: sources.mixture)
-    var prompts: [Artifact] = []
-    if !sources.bank.isEmpty {
-      prompts.append(Artifact(kind: VersionManifest.ArtifactKind.prompts, bytes: sources.bank.encoded()))
-    }
-    if !sources.shadow.isEmpty {
-      prompts.append(Artifact(kind: VersionManifest.ArtifactKind.shadow, bytes: sources.shadow.encoded()))
-    }
     let built = Built(
       manifest: manifest,
       artifacts: [
         Artifact(kind: VersionManifest.ArtifactKind.head, bytes: fitted.head.encoded()),
         Artifact(kind: VersionManifest.ArtifactKind.examples, bytes: VersionManifest.encode(examples: examples)),
-      ] + prompts,
-      evaluation: Evaluation(set, fitted: fitted, heldOutFeatures: heldOut, hasSeenLabels: sources.mixture.usesPrompts),
+      ] + VersionManifest.artifacts(of: sources),
+      evaluation: Evaluation(set, fitted: fitted, heldOutFeatures: heldOut, hasSeenLabels: sources.mixture.isTrained),
       classes: set.classes.map { ServingClass(id: $0.id, name: $0.name) }, head: fitted.head,
       sources: sources, temperature: temperature, examples: examples,
       unseenAnswers: leftOut.labels.indices.map { leftOut.scores.columnOfLargest(inRow: $0) == leftOut.labels[$0] })

@@ -1,5 +1,6 @@
 package import CLModels
 import FoundationEssentials
+package import Storage
 
 /// What a stored version says about itself; its tensors are artifacts.
 package struct VersionManifest: Codable, Sendable, Equatable {
@@ -13,6 +14,24 @@ package struct VersionManifest: Codable, Sendable, Equatable {
     package static let prompts = "prompts"
     /// Prompts that were trained on three quarters of the examples, to choose on the rest (`CrossFitting`).
     package static let shadow = "shadow-prompts"
+    /// An expert (an `ExpertBank` of one), in the order they read each other; and those that choose. Versions share them.
+    package static let expert = "expert"
+    package static let shadowExpert = "shadow-expert"
+    /// Everything that was trained.
+    package static let trained = [prompts, shadow, expert, shadowExpert]
+  }
+
+  /// What a version stores of its sources besides the head.
+  package static func artifacts(of sources: ModelSources) -> [Artifact] {
+    var found: [Artifact] = []
+    for (bank, prompts, expert) in [
+      (sources.bank, ArtifactKind.prompts, ArtifactKind.expert),
+      (sources.shadow, ArtifactKind.shadow, ArtifactKind.shadowExpert),
+    ] {
+      if !bank.prompts.isEmpty { found.append(Artifact(kind: prompts, bytes: bank.prompts.encoded())) }
+      found += bank.experts.singles.map { Artifact(kind: expert, bytes: $0.encoded()) }
+    }
+    return found
   }
 
   /// `Embedder.key` of the features it was made from.
@@ -34,8 +53,10 @@ package struct VersionManifest: Codable, Sendable, Equatable {
 
   package var mixture: SourceMixture {
     if readOut == SourceMixture.ReadOut.softmax.rawValue { return .softmax }
-    guard let sources, sources.count == 3 else { return .backboneOnly }
-    return SourceMixture(backbone: sources[0], tasks: sources[1], global: sources[2])
+    // Versions of before there were experts have three weights.
+    guard let sources, (3...4).contains(sources.count) else { return .backboneOnly }
+    return SourceMixture(
+      backbone: sources[0], tasks: sources[1], global: sources[2], experts: sources.count == 4 ? sources[3] : 0)
   }
 
   private enum CodingKeys: String, CodingKey {
@@ -50,7 +71,7 @@ package struct VersionManifest: Codable, Sendable, Equatable {
     trainingExamples: Int, heldOutExamples: Int, mixture: SourceMixture = .backboneOnly
   ) {
     readOut = mixture.readOut == .kernelRidge ? nil : mixture.readOut.rawValue
-    sources = mixture.usesPrompts ? [mixture.backbone, mixture.tasks, mixture.global] : nil
+    sources = mixture.isTrained ? mixture.weights : nil
     self.features = features
     self.setting = setting
     self.head = head

@@ -10,9 +10,11 @@ package struct TeachingRequest: Sendable {
   package var holdout: Double?
   package var extend: Bool
 
-  /// How a task is learned: `pop` goes live by the closed form too, then trains prompts in the background.
+  /// How a task is learned: `pop` and `dne` go live by the closed form too, then train prompts or an expert in the
+  /// background.
   package enum Learner: String, Sendable, CaseIterable {
     case pop
+    case dne
     case closedForm = "closed-form"
   }
 
@@ -40,7 +42,7 @@ package struct TeachingRequest: Sendable {
     }
     if let text = request.queryValue("learner") ?? intake.learner {
       guard let known = Learner(rawValue: text) else {
-        let all = Learner.allCases.map(\.rawValue).joined(separator: " nor ")
+        let all = Learner.allCases.map(\.rawValue).joined(separator: ", nor ")
         throw ServiceProblems.unprocessable("learner", "neither \(all)")
       }
       learner = known

@@ -52,55 +52,6 @@ private func group(_ task: Int64, rows: Int = 1, _ numbers: Int = 6, examples: [
   }
 }
 
-@Suite struct SourceMixtureTests {
-  private let bank = PromptBank(isDeep: true, tasks: [group(1), group(2)], global: group(2))
-
-  @Test func sourcesAreTheBackboneTheTasksAndTheGlobalGroup() {
-    let all = SourceMixture(backbone: 0.5, tasks: 0.25, global: 0.25)
-    #expect(all.sources(of: bank) == [0, 1, 2, 3])
-    let kernels = all.kernels(of: bank, width: 10)
-    #expect(kernels.parts.map(\.columns) == [0..<10, 10..<30, 30..<40])
-    #expect(kernels.parts.map(\.weight) == [0.5, 0.25, 0.25])
-    #expect(SourceMixture(backbone: 0, tasks: 0, global: 1).sources(of: bank) == [3])
-    #expect(SourceMixture.backboneOnly.kernels(of: bank, width: 10) == FeatureMixture(width: 10))
-  }
-
-  @Test func aBankThatLacksASourceLeavesTheRest() {
-    let mixture = SourceMixture(backbone: 0.5, tasks: 0.25, global: 0.25)
-    let tasksOnly = PromptBank(isDeep: true, tasks: [group(1)])
-    #expect(mixture.limited(to: tasksOnly) == SourceMixture(backbone: 2 / 3, tasks: 1 / 3, global: 0))
-    #expect(mixture.limited(to: PromptBank(isDeep: true)) == .backboneOnly)
-    #expect(SourceMixture(backbone: 0, tasks: 0, global: 1).limited(to: tasksOnly) == .backboneOnly)
-  }
-
-  @Test func theSoftmaxReadsTheGlobalGroupOrIsNotThere() throws {
-    #expect(SourceMixture.softmax.limited(to: bank) == .softmax)
-    #expect(SourceMixture.softmax.limited(to: PromptBank(isDeep: true, tasks: [group(1)])) == .backboneOnly)
-    #expect(SourceMixture.softmax.sources(of: bank) == [3])
-    #expect(SourceMixture.softmax.name == "global, softmax")
-  }
-
-  @Test func theReadOutDecidesWhatHeadIsFitted() throws {
-    let rows = Matrix<Float>([[1, 0.1], [0.9, 0], [0, 1], [0.1, 0.9]])
-    let data = LabelledFeatures(
-      features: rows, labels: [0, 0, 1, 1], classCount: 2, mixture: FeatureMixture(width: 2))
-    let softmax = try SourceMixture.softmax.fit(data, options: ClosedFormOptions(), pool: nil)
-    let ridge = try SourceMixture(backbone: 0, tasks: 0, global: 1).fit(data, options: ClosedFormOptions(), pool: nil)
-    #expect(softmax.head is CosineSoftmaxHead)
-    #expect(ridge.head is KernelRidgeHead)
-    for fitted in [softmax, ridge] {
-      let scores = fitted.head.scores(rows)
-      #expect((0..<4).map { scores.columnOfLargest(inRow: $0) } == [0, 0, 1, 1])
-    }
-  }
-
-  @Test func namesTellSourcesAndWeights() {
-    #expect(SourceMixture.backboneOnly.name == "backbone")
-    #expect(SourceMixture(backbone: 0.5, tasks: 0, global: 0.5).name == "backbone 0.5 + global 0.5")
-    #expect(Set(SourceMixture.candidates.map(\.name)).count == SourceMixture.candidates.count)
-  }
-}
-
 /// Through save, restart and load, and with further tasks: the features of a task never change a bit.
 @Suite(
   .enabled(if: RealBackbone.isPresent, "no backbone: run make backbone, or set CLSERVER_BACKBONE"),
@@ -112,7 +63,7 @@ struct RememberedFeatureTests {
     func group(_ task: Int64) -> PromptBank.Group {
       PromptBank.Group(
         taskID: task, rows: 1,
-        parameters: PromptTraining.start(
+        parameters: PromptLayout.start(
           rows: 1, backbone: backbone, isDeep: true, noise: 0.05, generator: &generator), examples: [task])
     }
     let images = Photographs.load(4, backbone.preprocessing)

@@ -39,7 +39,7 @@ import Testing
       self.features = Matrix(features)
       self.labels = labels
       start = layout.groups.flatMap { [backbone] in
-        PromptTraining.start(rows: $0.rows, backbone: backbone, isDeep: true, noise: 0.02, generator: &generator)
+        PromptLayout.start(rows: $0.rows, backbone: backbone, isDeep: true, noise: 0.02, generator: &generator)
       }
     }
 
@@ -63,19 +63,19 @@ import Testing
     }
 
     func training(
-      _ options: PromptTrainingOptions, teacher: PromptTeacher? = nil, pool: ComputePool
-    ) -> PromptTraining {
-      PromptTraining(
-        backbone, back: back, layout: layout, start: start,
-        set: PromptTrainingSet(
-          features: features, labels: labels, preferred: preferred, teacher: teacher,
-          tokens: { [frozen] in (frozen[$0], nil) }),
-        earlierRows: 0, options: options, pool: pool)
+      _ options: SourceTrainingOptions, teacher: PromptTeacher? = nil, pool: ComputePool
+    ) -> SourceTraining {
+      SourceTraining(
+        .prompts(
+          backbone, back: back, layout: layout, earlierRows: 0, tokens: { [frozen] in (frozen[$0], nil) }),
+        start: start,
+        set: SourceTrainingSet(features: features, labels: labels, preferred: preferred, teacher: teacher),
+        options: options, pool: pool)
     }
   }
 
-  static func options(steps: Int, isFewShot: Bool = false, size: Int = 40) -> PromptTrainingOptions {
-    var options = PromptTrainingOptions()
+  static func options(steps: Int, isFewShot: Bool = false, size: Int = 40) -> SourceTrainingOptions {
+    var options = SourceTrainingOptions()
     options.objective = .softmax(SoftmaxObjective(isFewShot: isFewShot))
     options.steps = steps
     options.learningRate = 3e-3
@@ -166,7 +166,7 @@ import Testing
     let first = material.training(options, teacher: material.teacher, pool: pool)
     for _ in 0..<stop { _ = first.step() }
     let bytes = first.state.encoded()
-    let read = try PromptTraining.State(bytes)
+    let read = try SourceTraining.State(bytes)
     #expect(read == first.state && read.encoded() == bytes)
     let second = material.training(options, teacher: material.teacher, pool: pool)
     #expect(second.restore(read))
@@ -181,13 +181,13 @@ import Testing
     defer { pool.shutdown() }
     let softmax = material.training(Self.options(steps: 2), pool: pool)
     #expect(softmax.step() != nil)
-    let ridge = material.training(PromptTrainingOptions(), pool: pool)
+    let ridge = material.training(SourceTrainingOptions(), pool: pool)
     #expect(!ridge.restore(softmax.state))
     #expect(ridge.heads.isEmpty)
     let bytes = softmax.state.encoded()
     for length in stride(from: 0, to: bytes.count, by: 97) {
-      #expect(throws: LearnerError.self) { _ = try PromptTraining.State(Array(bytes[..<length])) }
+      #expect(throws: LearnerError.self) { _ = try SourceTraining.State(Array(bytes[..<length])) }
     }
-    #expect(throws: LearnerError.self) { _ = try PromptTraining.State(bytes + [0]) }
+    #expect(throws: LearnerError.self) { _ = try SourceTraining.State(bytes + [0]) }
   }
 }

@@ -40,7 +40,7 @@ import Testing
     let joint = try JointTransformer(golden)
     let backbone = try golden.load(.float)
     var generator = SeededGenerator(seed: 1)
-    let start = PromptTraining.start(rows: 1, backbone: backbone, isDeep: true, noise: 0, generator: &generator)
+    let start = PromptLayout.start(rows: 1, backbone: backbone, isDeep: true, noise: 0, generator: &generator)
     let layout = promptLayout([taskRow], isDeep: true)
     for picture in golden.cases[0].pictures {
       let planar = backbone.preprocessing.normalize(picture)

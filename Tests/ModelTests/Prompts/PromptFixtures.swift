@@ -80,7 +80,7 @@ func promptSlices(_ layout: PromptLayout, _ backbone: VisionTransformer) -> [Ran
 
 /// Takes every step that is left; the losses of those that were taken.
 @discardableResult
-func finishTraining(_ training: PromptTraining) -> [Double] {
+func finishTraining(_ training: SourceTraining) -> [Double] {
   var losses: [Double] = []
   while !training.isDone {
     if let report = training.step() { losses.append(report.loss) }

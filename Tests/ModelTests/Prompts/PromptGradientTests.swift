@@ -116,7 +116,7 @@ struct RealPromptGradientTests {
       let layout = promptLayout(groups, isDeep: true)
       var generator = SeededGenerator(seed: 1)
       let parameters = layout.groups.flatMap { group in
-        PromptTraining.start(
+        PromptLayout.start(
           rows: group.rows, backbone: quantized, isDeep: true, noise: 0.02, generator: &generator)
       }
       let weights = normal(

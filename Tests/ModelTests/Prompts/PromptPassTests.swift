@@ -190,7 +190,7 @@ struct RealPromptPassTests {
   func aPromptThatStartsAsTheClassTokenStaysNearTheBackbonesFeature(precision: BackbonePrecision) throws {
     let backbone = try RealBackbone.load(precision)
     var generator = SeededGenerator(seed: 1)
-    let start = PromptTraining.start(rows: 1, backbone: backbone, isDeep: true, noise: 0, generator: &generator)
+    let start = PromptLayout.start(rows: 1, backbone: backbone, isDeep: true, noise: 0, generator: &generator)
     let prompted = PromptedBackbone(backbone, layout: promptLayout([taskRow], isDeep: true), parameters: start)
     let images = Photographs.load(8, backbone.preprocessing)
     #expect(images.count == 8)
@@ -207,7 +207,7 @@ struct RealPromptPassTests {
     let image = RealBackboneTests.picture(1, size: 160)
     var generator = SeededGenerator(seed: 2)
     func start(_ noise: Float) -> [Float] {
-      PromptTraining.start(rows: 1, backbone: backbone, isDeep: true, noise: noise, generator: &generator)
+      PromptLayout.start(rows: 1, backbone: backbone, isDeep: true, noise: noise, generator: &generator)
     }
     let (first, second, global) = (start(0.02), start(0.05), start(0.02))
     let before = PromptedBackbone(backbone, layout: promptLayout([taskRow], isDeep: true), parameters: first)

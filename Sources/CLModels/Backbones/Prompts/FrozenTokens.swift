@@ -4,9 +4,9 @@ internal import CKernels
 /// scale a head and token, in one piece of memory that can be written to a file and read back.
 ///
 /// Written by the thread that makes it; immutable from then on.
-package final class FrozenTokens: Sendable {
+package final class FrozenTokens: FrozenBytes {
   /// How many numbers of what there are.
-  package struct Shape: Sendable, Equatable {
+  package struct Shape: FrozenShape {
     package let blocks: Int
     package let tokens: Int
     package let heads: Int

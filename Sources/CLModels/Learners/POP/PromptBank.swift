@@ -131,9 +131,6 @@ extension ByteReader {
     let examples: UInt64 = try integer()
     guard rows > 0, rows <= 4096 else { throw .unreadable("a group has \(rows) rows") }
     let parameters = try floats(count)
-    guard examples <= UInt64(left / 8) else { throw .unreadable("it ends early") }
-    var ids: [Int64] = []
-    for _ in 0..<examples { ids.append(try integer()) }
-    return PromptBank.Group(taskID: task, rows: Int(rows), parameters: parameters, examples: ids)
+    return PromptBank.Group(taskID: task, rows: Int(rows), parameters: parameters, examples: try ids(examples))
   }
 }

@@ -1,6 +1,6 @@
 internal import Tensor
 
-/// Where the heads that are trained together with prompts have their numbers: one head a group, row after row.
+/// Where the heads that are trained together with sources have their numbers: one head a group, row after row.
 ///
 /// A group that reads tasks has a global head, a row a class: the teacher's classes first, then the others, rising. A
 /// task's group has a local one: a row for each of the task's classes, and a last one for "not this task".
@@ -26,18 +26,18 @@ struct PromptHeads: Sendable {
   /// Examples of a class that its row starts from.
   private static let startExamples = 24
 
-  init(_ layout: PromptLayout, set: PromptTrainingSet, width: Int) {
+  init(isGlobal: [Bool], set: SourceTrainingSet, width: Int) {
     let known = Set(set.labels)
     let old = set.teacher?.head.labels ?? []
     let all = old + known.subtracting(old).sorted()
     let own = set.preferred.intersection(known).sorted()
     var end = 0
-    shapes = layout.groups.map { group in
-      let labels = group.readsTasks ? all : own
+    shapes = isGlobal.map { isGlobal in
+      let labels = isGlobal ? all : own
       let start = end
-      end += (labels.count + (group.readsTasks ? 0 : 1)) * width
+      end += (labels.count + (isGlobal ? 0 : 1)) * width
       return Shape(
-        labels: labels, isLocal: !group.readsTasks, numbers: start..<end,
+        labels: labels, isLocal: !isGlobal, numbers: start..<end,
         places: Dictionary(uniqueKeysWithValues: labels.enumerated().map { ($1, $0) }))
     }
     self.width = width

@@ -2,20 +2,20 @@ package import CLModels
 import Glibc
 import Synchronization
 
-/// The frozen tokens of examples, by id: in memory up to a budget, then in a file, then not at all: who does not find
+/// What is frozen of examples, by id: in memory up to a budget, then in a file, then not at all: who does not find
 /// them computes them again from the example.
 ///
 /// The file has no name once it is open, so that nothing of it is left when the process ends. Any thread.
-package final class TokenCache: Sendable {
+package final class FrozenCache<Frozen: FrozenBytes>: Sendable {
   private struct State {
-    var memory: [Int64: FrozenTokens] = [:]
-    /// Where in the file an example's tokens are, counted in slots.
+    var memory: [Int64: Frozen] = [:]
+    /// Where in the file an example's bytes are, counted in slots.
     var slots: [Int64: Int] = [:]
     var free: [Int] = []
     var used = 0
   }
 
-  package let shape: FrozenTokens.Shape
+  package let shape: Frozen.Shape
   private let budget: (memoryBytes: Int, fileBytes: Int, directory: String)
   private let memoryLimit: Int
   private let fileLimit: Int
@@ -26,28 +26,26 @@ package final class TokenCache: Sendable {
   ///   - memoryBytes: budget in memory.
   ///   - fileBytes: budget in the file.
   ///   - directory: where the file is made; without one that can be written there is only memory.
-  package init(shape: FrozenTokens.Shape, memoryBytes: Int, fileBytes: Int, directory: String) {
+  package init(shape: Frozen.Shape, memoryBytes: Int, fileBytes: Int, directory: String) {
     self.shape = shape
     budget = (memoryBytes, fileBytes, directory)
     memoryLimit = memoryBytes / shape.byteCount
-    let path = "\(directory)/tokens.cache"
+    let path = "\(directory)/frozen.cache"
     unlink(path)
     descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
     if descriptor >= 0 { unlink(path) }
     fileLimit = descriptor >= 0 ? fileBytes / shape.byteCount : 0
   }
 
-  /// An empty cache for other tokens of the same examples, `tokens` of each, with a quarter of the budgets.
-  package func sibling(tokens: Int) -> TokenCache {
-    TokenCache(
-      shape: FrozenTokens.Shape(
-        blocks: shape.blocks, tokens: tokens, heads: shape.heads, headWidth: shape.headWidth),
-      memoryBytes: budget.memoryBytes / 4, fileBytes: budget.fileBytes / 4, directory: budget.directory)
+  /// An empty cache for something else of the same examples, with a quarter of the budgets.
+  package func sibling<Other: FrozenBytes>(_ shape: Other.Shape) -> FrozenCache<Other> {
+    FrozenCache<Other>(
+      shape: shape, memoryBytes: budget.memoryBytes / 4, fileBytes: budget.fileBytes / 4, directory: budget.directory)
   }
 
   deinit { if descriptor >= 0 { close(descriptor) } }
 
-  /// How many examples' tokens are kept, and how many of them in memory.
+  /// How many examples are kept, and how many of them in memory.
   package var counts: (all: Int, inMemory: Int) {
     state.withLock { ($0.memory.count + $0.slots.count, $0.memory.count) }
   }
@@ -58,14 +56,14 @@ package final class TokenCache: Sendable {
     case none
   }
 
-  /// Keeps an example's tokens where there is room; a file that cannot be written keeps nothing. Returns whether they are
+  /// Keeps what is frozen of an example where there is room; a file that cannot be written keeps nothing. Returns whether it is
   /// kept.
   @discardableResult
-  package func insert(_ id: Int64, _ tokens: FrozenTokens) -> Bool {
+  package func insert(_ id: Int64, _ frozen: Frozen) -> Bool {
     let place = state.withLock { state -> Place in
       if state.memory[id] != nil || state.slots[id] != nil { return .kept }
       if state.memory.count < memoryLimit {
-        state.memory[id] = tokens
+        state.memory[id] = frozen
         return .kept
       }
       if let slot = state.free.popLast() { return .slot(slot) }
@@ -79,7 +77,7 @@ package final class TokenCache: Sendable {
     case .none: return false
     case .slot(let number): slot = number
     }
-    let isWritten = tokens.withBytes { bytes in
+    let isWritten = frozen.withBytes { bytes in
       Self.all(bytes.count) { done in
         pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(slot * shape.byteCount + done))
       }
@@ -101,18 +99,18 @@ package final class TokenCache: Sendable {
     return Int(disk.f_bavail) * Int(disk.f_frsize) - bytes > 1 << 30
   }
 
-  /// An example's tokens, or nil where they are not kept or cannot be read.
-  package func tokens(of id: Int64) -> FrozenTokens? {
+  /// What is frozen of an example, or nil where it is not kept or cannot be read.
+  package func frozen(of id: Int64) -> Frozen? {
     let (kept, slot) = state.withLock { ($0.memory[id], $0.slots[id]) }
     if let kept { return kept }
     guard let slot else { return nil }
-    let tokens = FrozenTokens(shape: shape) { bytes in
+    let frozen = Frozen(shape: shape) { bytes in
       Self.all(bytes.count) { done in
         pread(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(slot * shape.byteCount + done))
       }
     }
     // A slot that was given to another example while it was read says nothing about this one.
-    return state.withLock { $0.slots[id] == slot } ? tokens : nil
+    return state.withLock { $0.slots[id] == slot } ? frozen : nil
   }
 
   /// Forgets all examples but these: the next training reads no others.

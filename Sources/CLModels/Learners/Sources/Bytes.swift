@@ -35,6 +35,14 @@ struct ByteReader {
     return slice.withUnsafeBytes { Number(littleEndian: $0.loadUnaligned(as: Number.self)) }
   }
 
+  /// Ids of examples.
+  mutating func ids(_ count: UInt64) throws(LearnerError) -> [Int64] {
+    guard count <= UInt64(left / 8) else { throw .unreadable("it ends early") }
+    var ids: [Int64] = []
+    for _ in 0..<count { ids.append(try integer()) }
+    return ids
+  }
+
   /// Finite numbers.
   mutating func floats(_ count: UInt64) throws(LearnerError) -> [Float] {
     guard count <= UInt64(left / 4) else { throw .unreadable("it ends early") }

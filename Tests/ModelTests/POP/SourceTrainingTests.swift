@@ -2,12 +2,13 @@ import CLModels
 import Tensor
 import Testing
 
-@Suite struct PromptTrainingTests {
+@Suite struct SourceTrainingTests {
   /// Frozen pictures of four classes, each a pattern of its own under noise, on a tiny random backbone.
   struct Material {
     let backbone: VisionTransformer
     let back: TransposedBackbone
-    let set: PromptTrainingSet
+    let set: SourceTrainingSet
+    let tokens: PromptTokens
     let examples: Int
 
     init(_ precision: BackbonePrecision = .int8, classes: Int = 4, each: Int = 15, earlier: Int = 0) throws {
@@ -37,31 +38,31 @@ import Testing
         ).frozenRows(frozen) {}
       }
       examples = labels.count
-      set = PromptTrainingSet(
-        features: Matrix(features), labels: labels, preferred: [classes - 1],
-        tokens: { [frozen, rows] in (frozen[$0], rows?[$0]) })
+      set = SourceTrainingSet(
+        features: Matrix(features), labels: labels, preferred: [classes - 1])
+      tokens = { [frozen, rows] in (frozen[$0], rows?[$0]) }
     }
 
     func training(
-      _ layout: PromptLayout, options: PromptTrainingOptions, pool: ComputePool, earlier: Int = 0
-    ) -> PromptTraining {
+      _ layout: PromptLayout, options: SourceTrainingOptions, pool: ComputePool, earlier: Int = 0
+    ) -> SourceTraining {
       var generator = SeededGenerator(seed: options.seed)
       let start = layout.groups.flatMap { group in
-        PromptTraining.start(
+        PromptLayout.start(
           rows: group.rows, backbone: backbone, isDeep: layout.isDeep, noise: options.startNoise,
           generator: &generator)
       }
-      return PromptTraining(
-        backbone, back: back, layout: layout, start: start, set: set, earlierRows: earlier, options: options,
-        pool: pool)
+      return SourceTraining(
+        .prompts(backbone, back: back, layout: layout, earlierRows: earlier, tokens: tokens), start: start, set: set,
+        options: options, pool: pool)
     }
   }
 
   static let layout = promptLayout([taskRow, globalRow], isDeep: true)
 
   /// Every episode is the whole set, in three chunks: losses of two steps differ by what was learned alone.
-  static func options(steps: Int) -> PromptTrainingOptions {
-    var options = PromptTrainingOptions()
+  static func options(steps: Int) -> SourceTrainingOptions {
+    var options = SourceTrainingOptions()
     options.steps = steps
     options.learningRate = 3e-3
     options.classesPerEpisode = 4
@@ -103,7 +104,7 @@ import Testing
 
   @Test func theSameSeedGivesTheSameBitsOnAnyNumberOfThreads() throws {
     let material = try Material()
-    var states: [PromptTraining.State] = []
+    var states: [SourceTraining.State] = []
     for workers in [1, 2, 3] {
       let pool = ComputePool(workers: workers)
       defer { pool.shutdown() }
@@ -160,14 +161,13 @@ import Testing
     let good = try Material(each: 3)
     let pool = ComputePool(workers: 1)
     defer { pool.shutdown() }
-    let broken = PromptTrainingSet(
-      features: good.set.features.mapElements { _ in .nan }, labels: good.set.labels, preferred: [],
-      tokens: good.set.tokens)
+    let broken = SourceTrainingSet(
+      features: good.set.features.mapElements { _ in .nan }, labels: good.set.labels, preferred: [])
     let options = Self.options(steps: 3)
     let start = promptParameters(Self.layout, good.backbone, seed: 1)
-    let training = PromptTraining(
-      good.backbone, back: good.back, layout: Self.layout, start: start, set: broken, earlierRows: 0,
-      options: options, pool: pool)
+    let training = SourceTraining(
+      .prompts(good.backbone, back: good.back, layout: Self.layout, earlierRows: 0, tokens: good.tokens), start: start,
+      set: broken, options: options, pool: pool)
     #expect(training.step() == nil)
     #expect(training.state.parameters == start && training.state.step == 1)
     #expect(training.state.moments.step == 0)
@@ -191,11 +191,11 @@ import Testing
     let width = backbone.description.width
     #expect(token.count == width)
     var generator = SeededGenerator(seed: 1)
-    let plain = PromptTraining.start(rows: 2, backbone: backbone, isDeep: true, noise: 0, generator: &generator)
+    let plain = PromptLayout.start(rows: 2, backbone: backbone, isDeep: true, noise: 0, generator: &generator)
     #expect(plain.count == 3 * 2 * width)
     #expect(Array(plain.prefix(2 * width)) == token + token)
     #expect(plain.dropFirst(2 * width).allSatisfy { $0 == 0 })
-    let noisy = PromptTraining.start(rows: 1, backbone: backbone, isDeep: false, noise: 0.02, generator: &generator)
+    let noisy = PromptLayout.start(rows: 1, backbone: backbone, isDeep: false, noise: 0.02, generator: &generator)
     #expect(noisy.count == width)
     let spread = zip(noisy, token).map { Double($0 - $1) }.reduce(0) { $0 + $1 * $1 } / Double(width)
     #expect((0.01...0.03).contains(spread.squareRoot()))

@@ -1,6 +1,6 @@
 internal import Tensor
 
-extension PromptTraining.State {
+extension SourceTraining.State {
   private static var magic: [UInt8] { Array("CLST".utf8) }
   private static var format: UInt32 { 1 }
 

@@ -1,11 +1,11 @@
 package import CLModels
 import Storage
 
-/// Which training examples judge prompts that never saw them.
+/// Which training examples judge prompts or experts that never saw them.
 ///
-/// Leave-one-out flatters features that were trained on the labels, so where too little is held out, a second bank of
-/// prompts, the shadow, is trained on three quarters of each class's examples and judged on the rest. What it finds
-/// decides how the real prompts are read; the shadow itself never answers.
+/// Leave-one-out flatters features that were trained on the labels, so where too little is held out, a second bank,
+/// the shadow, is trained on three quarters of each class's examples and judged on the rest. What it finds
+/// decides how the real bank is read; the shadow itself never answers.
 package enum CrossFitting {
   /// The share of a class's groups that judge.
   private static let share = 4
@@ -17,8 +17,8 @@ package enum CrossFitting {
 
   /// Positions in `set.training` of the examples that judge: of each class up to a quarter of its groups, chosen by content,
   /// that no group of the shadow was trained on. A group that is in several classes judges in all of them or in none.
-  package static func judges(of set: TrainingSet, shadow: PromptBank) -> Set<Int> {
-    let seen = Set(shadow.groups.flatMap(\.examples))
+  package static func judges(of set: TrainingSet, shadow: SourceBank) -> Set<Int> {
+    let seen = shadow.examples
     var members: [Int: [Int]] = [:]
     for index in set.training.indices { members[set.groups?[index] ?? index, default: []].append(index) }
     let examples = Dictionary(grouping: set.training, by: \.classID).mapValues(\.count)

@@ -5,7 +5,7 @@ extension SourceMixture {
   ///
   /// - Parameters:
   ///   - data: the mixture's sources side by side, with its kernels; one source where the softmax reads it.
-  ///   - options: of the closed form; the method is the kernel ridge where prompts are read, since only it mixes.
+  ///   - options: of the closed form; the method is the kernel ridge where trained sources are read, since only it mixes.
   package func fit(
     _ data: LabelledFeatures, options: ClosedFormOptions, pool: ComputePool?
   ) throws(LearnerError) -> FittedHead {
@@ -17,7 +17,7 @@ extension SourceMixture {
       return try CosineSoftmaxFit.fit(data, options: softmax, pool: pool)
     }
     var options = options
-    if usesPrompts { options.method = .kernelRidge }
+    if isTrained { options.method = .kernelRidge }
     return try ClosedForm.fit(data, options: options, pool: pool)
   }
 }

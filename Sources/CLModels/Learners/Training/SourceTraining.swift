@@ -1,10 +1,13 @@
 package import Tensor
 
-/// How prompts are trained.
-package struct PromptTrainingOptions: Sendable, Equatable {
+/// How sources of features, prompts or experts, are trained.
+package struct SourceTrainingOptions: Sendable, Equatable {
   package var steps = 40
+  /// The highest of the schedule: it rises over `warmUp` steps and falls along half a cosine.
   package var learningRate = 1e-3
-  package var objective = PromptObjective.leaveOneOutRidge(lambda: 0.2, backboneShare: 0.5)
+  package var warmUp = 0
+  package var weightDecay = 0.0
+  package var objective = SourceObjective.leaveOneOutRidge(lambda: 0.2, backboneShare: 0.5)
   /// Of the ridge; batches of the softmax are drawn from all classes.
   package var classesPerEpisode = 16
   package var examplesPerEpisode = 96
@@ -15,8 +18,8 @@ package struct PromptTrainingOptions: Sendable, Equatable {
   package init() {}
 }
 
-/// The examples that prompts are trained on.
-package struct PromptTrainingSet: Sendable {
+/// The examples that sources are trained on.
+package struct SourceTrainingSet: Sendable {
   /// The backbone's features, `[examples, width]`, of length 1.
   package let features: Matrix<Float>
   package let labels: [Int]
@@ -24,26 +27,46 @@ package struct PromptTrainingSet: Sendable {
   package let preferred: Set<Int>
   /// For the softmax objective: what was known before this task.
   package let teacher: PromptTeacher?
-  /// The frozen tokens of an example, and the rows of earlier tasks; any thread.
-  package let tokens: @Sendable (Int) -> (frozen: FrozenTokens, earlier: FrozenTokens?)
 
   package init(
-    features: Matrix<Float>, labels: [Int], preferred: Set<Int>, teacher: PromptTeacher? = nil,
-    tokens: @escaping @Sendable (Int) -> (frozen: FrozenTokens, earlier: FrozenTokens?)
+    features: Matrix<Float>, labels: [Int], preferred: Set<Int>, teacher: PromptTeacher? = nil
   ) {
     self.features = features
     self.labels = labels
     self.preferred = preferred
     self.teacher = teacher
-    self.tokens = tokens
   }
 }
 
-/// Trains the prompts of a layout, all groups together, step by step.
+/// What makes features of some examples from parameters, and has a way back: the part of a training that knows what is
+/// trained. One worker at a time uses it.
+package protocol TrainingChunk: AnyObject {
+  /// Features of every group of the examples, `[examples * groups, featureWidth]`, not of length 1.
+  func forward(_ parameters: [Float], examples: [Int], yield: () -> Void) -> Matrix<Float>
+  /// From the gradient of what `forward` returned last to that of the parameters.
+  func backward(_ gradient: Matrix<Float>, yield: () -> Void) -> [Float]
+}
+
+/// What is trained: its shape, and as many chunks as a training asks for.
+package struct TrainedSource {
+  /// Whether each group of features is read for all classes (`true`), or for those of the task alone.
+  package let isGlobal: [Bool]
+  package let featureWidth: Int
+  /// Makes a chunk for so many examples at most.
+  package let chunk: (_ capacity: Int) -> any TrainingChunk
+
+  package init(isGlobal: [Bool], featureWidth: Int, chunk: @escaping (_ capacity: Int) -> any TrainingChunk) {
+    self.isGlobal = isGlobal
+    self.featureWidth = featureWidth
+    self.chunk = chunk
+  }
+}
+
+/// Trains sources of features, all groups together, step by step.
 ///
 /// Results depend on the seed, the examples and the instruction set alone, not on the number of threads: an episode is cut
 /// into chunks of a fixed size, and their gradients are added in order. One thread at a time.
-package final class PromptTraining {
+package final class SourceTraining {
   /// What training is at between two steps: saved and restored whole, it goes on to the same bits.
   package struct State: Sendable, Equatable {
     package var step = 0
@@ -52,7 +75,7 @@ package final class PromptTraining {
     /// T of every group, then its moments.
     package var logScales: [Float]
     package var scaleMoments: AdamW.State<Float>
-    /// Rows of the heads that are trained with the prompts (`PromptHeads`), then their moments; none before the first
+    /// Rows of the heads that are trained with the sources (`PromptHeads`), then their moments; none before the first
     /// step and without such heads.
     package var headRows: [Float] = []
     package var headMoments = AdamW.State<Float>(count: 0)
@@ -70,33 +93,29 @@ package final class PromptTraining {
   }
 
   package private(set) var state: State
-  private let backbone: VisionTransformer
-  private let back: TransposedBackbone
-  private let layout: PromptLayout
-  private let options: PromptTrainingOptions
-  private let set: PromptTrainingSet
+  private let source: TrainedSource
+  private let options: SourceTrainingOptions
+  private let set: SourceTrainingSet
   private let sampler: any ExampleSampler
   /// Nil when the objective trains none.
   private let headShapes: PromptHeads?
   private let pool: ComputePool
   private let chunks: [Chunk]
+  private let optimizer: AdamW
 
-  /// Images of a chunk.
+  /// Examples of a chunk.
   private static let chunkSize = 24
-  private static let optimizer = AdamW(weightDecay: 0)
+  /// Heads and scales do not decay.
+  private static let headOptimizer = AdamW(weightDecay: 0)
 
-  /// A pass that one worker at a time uses: the one that has the chunk's index.
-  private struct Chunk: @unchecked Sendable { let pass: PromptPass }
+  /// What one worker at a time uses: the one that has the chunk's index.
+  private struct Chunk: @unchecked Sendable { let work: any TrainingChunk }
 
-  /// - Parameters:
-  ///   - earlierRows: how many rows `set.tokens` gives of earlier tasks at most.
+  /// - Parameter start: the parameters to start from.
   package init(
-    _ backbone: VisionTransformer, back: TransposedBackbone, layout: PromptLayout, start: [Float],
-    set: PromptTrainingSet, earlierRows: Int, options: PromptTrainingOptions, pool: ComputePool
+    _ source: TrainedSource, start: [Float], set: SourceTrainingSet, options: SourceTrainingOptions, pool: ComputePool
   ) {
-    self.backbone = backbone
-    self.back = back
-    self.layout = layout
+    self.source = source
     self.options = options
     self.set = set
     self.pool = pool
@@ -109,34 +128,15 @@ package final class PromptTraining {
     case .softmax(let objective):
       sampler = BatchSampler(
         labels: set.labels, size: options.examplesPerEpisode, isBalanced: objective.isFewShot)
-      headShapes = PromptHeads(layout, set: set, width: backbone.description.featureWidth)
+      headShapes = PromptHeads(isGlobal: source.isGlobal, set: set, width: source.featureWidth)
     }
     let count = max(1, options.examplesPerEpisode.dividedRoundingUp(by: Self.chunkSize) + 1)
-    chunks = (0..<count).map { _ in
-      Chunk(
-        pass: PromptPass(
-          backbone.parts, layout: layout, earlier: earlierRows, capacity: Self.chunkSize, back: back))
-    }
+    chunks = (0..<count).map { _ in Chunk(work: source.chunk(Self.chunkSize)) }
+    optimizer = AdamW(weightDecay: options.weightDecay)
     state = State(
       parameters: start, moments: AdamW.State(count: start.count),
-      logScales: headShapes?.startLogScales ?? layout.groups.map { _ in 3 },
-      scaleMoments: AdamW.State(count: layout.groups.count))
-  }
-
-  /// Rows that start as the class token does, plus noise; offsets of zero.
-  package static func start(
-    rows: Int, backbone: VisionTransformer, isDeep: Bool, noise: Float, generator: inout SeededGenerator
-  ) -> [Float] {
-    let token = backbone.classTokenStart
-    let description = backbone.description
-    var values = [Float](
-      repeating: 0,
-      count: PromptLayout.parameterCount(
-        rows: rows, width: description.width, blocks: description.blocks, isDeep: isDeep))
-    for index in 0..<rows * description.width {
-      values[index] = token[index % description.width] + noise * Float(generator.nextGaussian())
-    }
-    return values
+      logScales: headShapes?.startLogScales ?? source.isGlobal.map { _ in 3 },
+      scaleMoments: AdamW.State(count: source.isGlobal.count))
   }
 
   package var isUsable: Bool { sampler.isUsable }
@@ -150,20 +150,16 @@ package final class PromptTraining {
     let episode = sampler.draw(&generator)
     let parts = Self.parts(episode)
     precondition(parts.count <= chunks.count, "an episode larger than was said")
-    let parameters = state.parameters
-    let tokens = tokens(parts)
     defer { state.step += 1 }
     guard startHeads() else { return nil }
-    let features = forward(tokens)
+    let features = forward(parts)
     guard let value = evaluate(episode, features: features) else { return nil }
 
     let slices = value.gradients
-    let gradients = pool.map(parts.count, priority: .background) { [chunks, pool, back] index in
-      chunks[index].pass.backward(
-        slices[index], back: back, frozen: tokens[index].map(\.frozen), earlier: tokens[index].compactMap(\.earlier)
-      ) { pool.yield() }
+    let gradients = pool.map(parts.count, priority: .background) { [chunks, pool] index in
+      chunks[index].work.backward(slices[index]) { pool.yield() }
     }
-    var total = [Float](repeating: 0, count: parameters.count)
+    var total = [Float](repeating: 0, count: state.parameters.count)
     for gradient in gradients {
       total.withUnsafeMutableBufferPointer { total in
         gradient.withUnsafeBufferPointer { gradient in
@@ -175,21 +171,19 @@ package final class PromptTraining {
       return nil
     }
     let rate = LearningRateSchedule.cosine(
-      peak: options.learningRate, floor: 0, warmUp: 0, total: options.steps
+      peak: options.learningRate, floor: 0, warmUp: options.warmUp, total: options.steps
     ).rate(at: state.step)
     var next = state
     if !next.headRows.isEmpty {
-      Self.optimizer.update(&next.headRows, gradient: value.heads, state: &next.headMoments, learningRate: rate)
+      Self.headOptimizer.update(&next.headRows, gradient: value.heads, state: &next.headMoments, learningRate: rate)
     }
-    Self.optimizer.update(&next.parameters, gradient: total, state: &next.moments, learningRate: rate)
-    Self.optimizer.update(&next.logScales, gradient: value.scales, state: &next.scaleMoments, learningRate: rate)
+    optimizer.update(&next.parameters, gradient: total, state: &next.moments, learningRate: rate)
+    Self.headOptimizer.update(&next.logScales, gradient: value.scales, state: &next.scaleMoments, learningRate: rate)
     next.losses.append(Float(value.loss))
     state = next
     return Report(
       step: state.step, loss: value.loss, correct: value.correct, examples: episode.count)
   }
-
-  private typealias Tokens = (frozen: FrozenTokens, earlier: FrozenTokens?)
 
   private static func parts(_ examples: [Int]) -> [[Int]] {
     stride(from: 0, to: examples.count, by: chunkSize).map {
@@ -197,21 +191,15 @@ package final class PromptTraining {
     }
   }
 
-  private func tokens(_ parts: [[Int]]) -> [[Tokens]] {
-    pool.map(parts.count, priority: .background) { [set] index in parts[index].map(set.tokens) }
-  }
-
-  /// The features of all groups, `[images * groups, width]` a part; as many parts as there are chunks at most.
-  private func forward(_ tokens: [[Tokens]]) -> [Matrix<Float>] {
+  /// The features of all groups, `[examples * groups, width]` a part; as many parts as there are chunks at most.
+  private func forward(_ parts: [[Int]]) -> [Matrix<Float>] {
     let parameters = state.parameters
-    return pool.map(tokens.count, priority: .background) { [chunks, pool] index in
-      chunks[index].pass.forward(
-        parameters, frozen: tokens[index].map(\.frozen), earlier: tokens[index].compactMap(\.earlier)
-      ) { pool.yield() }
+    return pool.map(parts.count, priority: .background) { [chunks, pool] index in
+      chunks[index].work.forward(parameters, examples: parts[index]) { pool.yield() }
     }
   }
 
-  /// Before the first step: rows of the heads, from the features that the prompts start with. False when they are no
+  /// Before the first step: rows of the heads, from the features that training starts with. False when they are no
   /// numbers.
   private func startHeads() -> Bool {
     guard let headShapes, state.headRows.isEmpty else { return true }
@@ -220,9 +208,9 @@ package final class PromptTraining {
     var features: [Float] = []
     for start in stride(from: 0, to: parts.count, by: chunks.count) {
       let some = parts[start..<min(parts.count, start + chunks.count)]
-      features += forward(tokens(Array(some))).flatMap(\.storage)
+      features += forward(Array(some)).flatMap(\.storage)
     }
-    let width = backbone.description.featureWidth
+    let width = source.featureWidth
     let rows = headShapes.start(
       Matrix(rows: features.count / width, columns: width, storage: features), labels: examples.map { set.labels[$0] })
     guard rows.allSatisfy(\.isFinite) else { return false }
@@ -231,7 +219,7 @@ package final class PromptTraining {
     return true
   }
 
-  /// The heads that were trained with the prompts, one a group in the layout's order; none before the first step and
+  /// The heads that were trained with the sources, one a group in their order; none before the first step and
   /// without such heads.
   package var heads: [CosineRows] {
     guard let headShapes, !state.headRows.isEmpty else { return [] }
@@ -253,8 +241,8 @@ package final class PromptTraining {
 
   /// The losses of all groups, added.
   private func evaluate(_ episode: [Int], features: [Matrix<Float>]) -> EpisodeValue? {
-    let width = backbone.description.featureWidth
-    let groups = layout.groups.count
+    let width = source.featureWidth
+    let groups = source.isGlobal.count
     let all = features.flatMap(\.storage)
     var columns: [Int: Int] = [:]
     for example in episode where columns[set.labels[example]] == nil { columns[set.labels[example]] = columns.count }
@@ -274,7 +262,7 @@ package final class PromptTraining {
       }
       let shape = headShapes?.shapes[group]
       let head = headShapes.map {
-        PromptObjective.Head(
+        SourceObjective.Head(
           rows: $0.rows(group, in: state.headRows), isLocal: $0.shapes[group].isLocal,
           teacherLogits: $0.teacherLogits(episode))
       }

@@ -50,7 +50,7 @@ private struct RefittedObjective {
   }
 }
 
-@Suite struct PromptObjectiveTests {
+@Suite struct SourceObjectiveTests {
   /// One episode: features of the prompts and of the backbone, around their classes' directions.
   struct Episode {
     let raw: Matrix<Float>
@@ -70,7 +70,7 @@ private struct RefittedObjective {
 
     var backboneKernel: Matrix<Float> { ArcCosineKernel.forward(backbone.timesTransposed(backbone)) }
 
-    func value(_ objective: PromptObjective, logScale: Float, _ raw: Matrix<Float>? = nil) -> PromptObjective.Value? {
+    func value(_ objective: SourceObjective, logScale: Float, _ raw: Matrix<Float>? = nil) -> SourceObjective.Value? {
       objective.evaluate(
         raw ?? self.raw, backboneKernel: backboneKernel, labels: labels, classes: classes, logScale: logScale)
     }
@@ -94,7 +94,7 @@ private struct RefittedObjective {
   {
     let episode = Episode(classes: shape.0, each: shape.1, width: shape.2, seed: 3)
     let reference = episode.refitted(lambda: settings.lambda, share: settings.share)
-    let objective = PromptObjective.leaveOneOutRidge(
+    let objective = SourceObjective.leaveOneOutRidge(
       lambda: Float(settings.lambda), backboneShare: Float(settings.share))
     let value = try #require(episode.value(objective, logScale: 3))
     let raw = Self.rows(episode.raw)
@@ -113,7 +113,7 @@ private struct RefittedObjective {
   func gradientsAreTheDifferences(shape: (Int, Int, Int), settings: (lambda: Double, share: Double)) throws {
     let episode = Episode(classes: shape.0, each: shape.1, width: shape.2, seed: 5)
     let reference = episode.refitted(lambda: settings.lambda, share: settings.share)
-    let objective = PromptObjective.leaveOneOutRidge(
+    let objective = SourceObjective.leaveOneOutRidge(
       lambda: Float(settings.lambda), backboneShare: Float(settings.share))
     let value = try #require(episode.value(objective, logScale: 2))
     var raw = Self.rows(episode.raw)
@@ -144,7 +144,7 @@ private struct RefittedObjective {
   /// A feature's length says nothing.
   @Test func theGradientIsAcrossTheFeature() throws {
     let episode = Episode(classes: 3, each: 4, width: 6, seed: 2)
-    let objective = PromptObjective.leaveOneOutRidge(lambda: 0.2, backboneShare: 0.5)
+    let objective = SourceObjective.leaveOneOutRidge(lambda: 0.2, backboneShare: 0.5)
     let value = try #require(episode.value(objective, logScale: 3))
     for row in 0..<episode.raw.rows {
       #expect(abs(cosine(value.gradient.row(row), episode.raw.row(row))) < 1e-4)
@@ -155,7 +155,7 @@ private struct RefittedObjective {
 
   @Test func featuresThatAreNoNumbersGiveNoValue() {
     let episode = Episode(classes: 2, each: 3, width: 4, seed: 1)
-    let objective = PromptObjective.leaveOneOutRidge(lambda: 0.2, backboneShare: 0.5)
+    let objective = SourceObjective.leaveOneOutRidge(lambda: 0.2, backboneShare: 0.5)
     for bad in [Float.nan, .infinity] {
       var raw = episode.raw
       raw[2, 1] = bad

@@ -1,0 +1,111 @@
+package import CLModels
+package import Tensor
+
+extension Recipe {
+  /// For experts, which start from nothing.
+  package static let expert = [
+    Recipe(name: "short", steps: 60, learningRate: 1e-3, backboneShare: 0.5),
+    Recipe(name: "long", steps: 200, learningRate: 1e-3, backboneShare: 0.3),
+  ]
+}
+
+/// Trains experts: keeps what they read of examples, the backbone's heads and the slices of earlier experts.
+package final class ExpertTrainer: SourceTrainer {
+  package let options: RefiningOptions
+  private let heads: Int
+  private let frozen: FrozenCache<FrozenHeads>
+  private let backbone: VisionTransformer
+  private let pool: ComputePool
+
+  /// - Parameters:
+  ///   - heads: of a new expert.
+  ///   - frozen: of the shape of the blocks that experts stand beside.
+  package init(
+    backbone: VisionTransformer, options: RefiningOptions, heads: Int, frozen: FrozenCache<FrozenHeads>,
+    pool: ComputePool
+  ) {
+    self.backbone = backbone
+    self.options = options
+    self.heads = heads
+    self.frozen = frozen
+    self.pool = pool
+  }
+
+  package var kind: String { "experts" }
+  package var settings: String { "\(options.training) \(options.lambda) \(heads)" }
+
+  package func isCached(_ id: Int64) -> Bool { frozen.contains(id) }
+  package func keep(_ ids: Set<Int64>) { frozen.keep(ids) }
+  package func remove(_ ids: [Int64]) { frozen.remove(ids) }
+
+  package func cache(_ id: Int64, wanted: Set<Int64>, images: ImageReader, yield: () -> Void) {
+    reader(images).prepare(id, wanted: wanted, yield: yield)
+  }
+
+  private func reader(_ images: ImageReader) -> FrozenReader<FrozenHeads> {
+    FrozenReader(cache: frozen, images: images) { [backbone, blocks = frozen.shape.blocks] in
+      backbone.freezeHeads($0, blocks: blocks, yield: $1).heads
+    }
+  }
+
+  /// Slices of all the bank's experts, computed when an example is first asked for and kept as long as there is room. Any
+  /// thread.
+  private func slices(
+    of bank: ExpertBank
+  ) -> @Sendable (_ id: Int64, _ heads: FrozenHeads, _ yield: () -> Void) -> [ExpertSlices] {
+    let experts = ExpertBackbone(backbone, bank: bank)
+    let caches: [FrozenCache<ExpertSlices>] = bank.shapes(backbone.description).map {
+      frozen.sibling($0.slices)
+    }
+    return { id, heads, yield in
+      let kept = caches.compactMap { $0.frozen(of: id) }
+      if kept.count == caches.count { return kept }
+      let slices = experts.slices(heads, yield: yield)
+      for (cache, slice) in zip(caches, slices) { _ = cache.insert(id, slice) }
+      return slices
+    }
+  }
+
+  /// Trains a new expert that reads the bank's. An expert of the same task that was the last one goes.
+  package func training(
+    of taskID: Int64, on bank: SourceBank, ids: [Int64], set: SourceTrainingSet, recipe: Recipe, seed: UInt64,
+    images: ImageReader
+  ) throws(BackboneError) -> SourceTraining {
+    let base = bank.experts.base(for: taskID)
+    let shape = ExpertShape(
+      heads: heads, blocks: base.blocks, earlierHeads: base.experts.reduce(0) { $0 + $1.heads },
+      backbone: backbone.description)
+    var generator = SeededGenerator(seed: seed)
+    let start = ExpertStart.parameters(shape, generator: &generator)
+    let reader = reader(images)
+    let earlier = base.isEmpty ? nil : slices(of: base)
+    return SourceTraining(
+      .expert(
+        backbone, shape: shape,
+        inputs: { [pool] index in
+          let heads = reader.any(of: ids[index]) { pool.yield() }
+          return (heads, earlier?(ids[index], heads) { pool.yield() } ?? [])
+        }),
+      start: start, set: set, options: options.training(recipe, seed: seed), pool: pool)
+  }
+
+  package func learned(
+    _ bank: SourceBank, from parameters: [Float], taskID: Int64, examples: [Int64]
+  ) -> SourceBank {
+    var next = bank
+    next.experts = bank.experts.learning(
+      ExpertBank.Expert(taskID: taskID, heads: heads, parameters: parameters, examples: examples))
+    return next
+  }
+
+  package func features(
+    of bank: SourceBank, images: ImageReader
+  ) -> @Sendable (_ id: Int64, _ yield: () -> Void) -> [[Float]]? {
+    let experts = ExpertBackbone(backbone, bank: bank.experts)
+    let reader = reader(images)
+    return { id, yield in
+      guard let heads = reader.kept(of: id, yield: yield) else { return nil }
+      return experts.features(heads, yield: yield)
+    }
+  }
+}
