@@ -27,6 +27,9 @@ private let comparisons = [
   Comparison(
     name: "pop-prediction", summary: "an image through the backbone with prompts, against the bare backbone",
     run: runPromptPredictionBenchmark),
+  Comparison(
+    name: "dne", summary: "an expert beside the backbone: what a prediction and a step of training take",
+    run: runExpertBenchmark),
   Comparison(name: "http", summary: "GET /healthz against nginx", run: runHTTPBenchmark),
 ]
 
