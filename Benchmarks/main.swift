@@ -28,8 +28,13 @@ private let comparisons = [
     name: "pop-prediction", summary: "an image through the backbone with prompts, against the bare backbone",
     run: runPromptPredictionBenchmark),
   Comparison(
+<<<<<<< HEAD
     name: "task-growth", summary: "a prediction with 1 to 50 tasks: closed form, prompts, experts, a network a task",
     run: runTaskGrowthBenchmark),
+=======
+    name: "dne", summary: "an expert beside the backbone: what a prediction and a step of training take",
+    run: runExpertBenchmark),
+>>>>>>> dne-expert
   Comparison(name: "http", summary: "GET /healthz against nginx", run: runHTTPBenchmark),
 ]
 

@@ -74,6 +74,25 @@ struct QuantizeTests {
     }
   }
 
+  @Test(arguments: [1, 2, 5, 31, 32, 33, 70, 768])
+  func theWayBackIsTheSameInEveryVariant(width: Int) {
+    var generator = TestGenerator(seed: UInt64(width))
+    let (rows, stride, wide) = (3, (width + 3) / 4 * 4, width + 5)
+    let quantized = quantize(CK_ISA_SCALAR, rows: rows, width: width, generator.gaussians(rows * width))
+    for isa in vectorVariants + [CK_ISA_SCALAR] {
+      var restored = [Float](repeating: 9, count: rows * wide)
+      ck_dequantize_rows(
+        isa, Int32(rows), Int32(width), quantized.bytes, Int32(stride), quantized.scales, quantized.zeros, &restored,
+        Int32(wide))
+      for row in 0..<rows {
+        for i in 0..<wide {
+          let step = i < width ? Int32(quantized.bytes[row * stride + i]) - quantized.zeros[row] : 0
+          #expect(restored[row * wide + i] == (i < width ? quantized.scales[row] * Float(step) : 9))
+        }
+      }
+    }
+  }
+
   @Test(arguments: [Float(0), 3, -3, 1e-35, -1e38])
   func constantRowsAreRestored(value: Float) {
     let x = Array(repeating: value, count: 40)

@@ -14,6 +14,16 @@ final class TransformerBlock: Sendable {
     case classToken(query: Linear, keysAndValues: Linear)
   }
 
+  /// The products whose input others may read.
+  enum Product: Sendable {
+    /// Reads the LayerNorm of the tokens.
+    case projections
+    /// Reads the LayerNorm of what attention leaves.
+    case mlpUp
+    /// Reads the hidden, after the activation.
+    case mlpDown
+  }
+
   struct Parts {
     var norm1: LayerNorm
     var projections: Projections
@@ -62,17 +72,19 @@ final class TransformerBlock: Sendable {
 
   /// Runs the block over the workspace's tokens, `[images * tokens, width]`, in place; the last block leaves its result,
   /// the class tokens, in the workspace's `classTokens` instead. Calls `yield` every two milliseconds or sooner, and
-  /// `freeze` with every image's keys and values, `[tokens, stride]` each.
+  /// `freeze` with every image's keys and values, `[tokens, stride]` each, and `tap` with the rows that a product reads: those
+  /// of all tokens, in the last block after its keys and values of the class tokens.
   func run(
     images: Int, tokens: Int, workspace: Workspace, context: borrowing KernelContext,
     freeze: (_ image: Int, _ keys: UnsafePointer<Float>, _ values: UnsafePointer<Float>, _ stride: Int) -> Void,
-    yield: () -> Void
+    tap: (_ product: Product, _ rows: KernelRows) -> Void = { _, _ in }, yield: () -> Void
   ) {
     let rows = images * tokens
     let x = workspace.tokens.pointer
     let projected = workspace.projections.pointer
     let attended = workspace.attention.pointer
     let input = context.normalized(x, rows: rows, norm: norm1)
+    tap(.projections, input)
 
     switch projections {
     case .all(let linear):
@@ -87,7 +99,7 @@ final class TransformerBlock: Sendable {
           value: query + 2 * width, stride: stride, out: attended + image * tokens * width, context: context)
         yield()
       }
-      finish(x, rows: rows, workspace: workspace, context: context, yield: yield)
+      finish(x, rows: rows, workspace: workspace, context: context, tap: tap, yield: yield)
 
     case .classToken(let query, let keysAndValues):
       let stride = 2 * width
@@ -105,7 +117,7 @@ final class TransformerBlock: Sendable {
           queries: 1, tokens: tokens, query: workspace.queries.pointer + image * width, queryStride: width, key: key,
           value: key + width, stride: stride, out: attended + image * width, context: context)
       }
-      finish(classTokens, rows: images, workspace: workspace, context: context, yield: yield)
+      finish(classTokens, rows: images, workspace: workspace, context: context, tap: tap, yield: yield)
     }
   }
 
@@ -123,17 +135,19 @@ final class TransformerBlock: Sendable {
   /// What follows the heads: output projection and MLP, each added to x `[rows, width]`.
   private func finish(
     _ x: UnsafeMutablePointer<Float>, rows: Int, workspace: Workspace, context: borrowing KernelContext,
-    yield: () -> Void
+    tap: (_ product: Product, _ rows: KernelRows) -> Void, yield: () -> Void
   ) {
     let hidden = workspace.hidden.pointer
     attentionOutput.apply(
       context.rows(workspace.attention.pointer, rows: rows, width: width), rows: rows, epilogue: CK_EPILOGUE_RESIDUAL,
       out: x, stride: width, context: context, yield: yield)
+    let normalized = context.normalized(x, rows: rows, norm: norm2)
+    tap(.mlpUp, normalized)
     mlpUp.apply(
-      context.normalized(x, rows: rows, norm: norm2), rows: rows, epilogue: activation, out: hidden,
-      stride: mlpUp.outputs, context: context, yield: yield)
+      normalized, rows: rows, epilogue: activation, out: hidden, stride: mlpUp.outputs, context: context, yield: yield)
+    let activated = context.rows(hidden, rows: rows, width: mlpDown.inputs)
+    tap(.mlpDown, activated)
     mlpDown.apply(
-      context.rows(hidden, rows: rows, width: mlpDown.inputs), rows: rows, epilogue: CK_EPILOGUE_RESIDUAL, out: x,
-      stride: width, context: context, yield: yield)
+      activated, rows: rows, epilogue: CK_EPILOGUE_RESIDUAL, out: x, stride: width, context: context, yield: yield)
   }
 }

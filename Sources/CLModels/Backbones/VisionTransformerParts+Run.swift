@@ -1,5 +1,8 @@
 internal import CKernels
 
+/// Called with rows that a product of a block is about to read.
+typealias BlockTap = (_ block: Int, _ product: TransformerBlock.Product, _ rows: KernelRows) -> Void
+
 extension VisionTransformerParts {
   func workspaceSize(images: Int) -> WorkspaceSize {
     let rows = images * description.tokens
@@ -13,19 +16,20 @@ extension VisionTransformerParts {
   }
 
   /// Features of a few images, out: `[images.count, featureWidth]`. `freeze` is called in every block with every image's
-  /// keys and values, `[tokens, stride]` each, and `after` when the block is done.
+  /// keys and values, `[tokens, stride]` each, `tap` with what its products read, and `after` when the block is done.
   func run(
     _ images: ArraySlice<RGBImage>, workspace: Workspace, out: UnsafeMutablePointer<Float>,
     freeze: (
       _ block: Int, _ image: Int, _ keys: UnsafePointer<Float>, _ values: UnsafePointer<Float>, _ stride: Int
-    ) -> Void = { _, _, _, _, _ in }, after: (_ block: Int) -> Void = { _ in }, yield: () -> Void
+    ) -> Void = { _, _, _, _, _ in }, tap: BlockTap = { _, _, _ in }, after: (_ block: Int) -> Void = { _ in },
+    yield: () -> Void
   ) {
     let context = workspace.context(isa: description.instructionSet.kernels, precision: description.precision)
     embedPatches(images, workspace: workspace, context: context, yield: yield)
     for (index, block) in blocks.enumerated() {
       block.run(
         images: images.count, tokens: description.tokens, workspace: workspace, context: context,
-        freeze: { freeze(index, $0, $1, $2, $3) }, yield: yield)
+        freeze: { freeze(index, $0, $1, $2, $3) }, tap: { tap(index, $0, $1) }, yield: yield)
       after(index)
     }
     project(images: images.count, workspace: workspace, context: context, out: out, yield: yield)

@@ -43,9 +43,10 @@ package enum TaskAttention {
 
   package typealias Saved<Scalar: KernelScalar> = [SavedHead<Scalar>]
 
+  /// `yield` is called after every new head.
   @specialized(where Scalar == Float)
   package static func forward<Scalar: KernelScalar>(
-    old: Matrix<Scalar>, new: Matrix<Scalar>, parameters: Parameters<Scalar>
+    old: Matrix<Scalar>, new: Matrix<Scalar>, parameters: Parameters<Scalar>, yield: () -> Void = {}
   ) -> (output: Matrix<Scalar>, saved: Saved<Scalar>) {
     let shape = Shape(old: old, new: new, parameters: parameters)
     let root = 1 / Scalar(shape.inputWidth).squareRoot()
@@ -61,6 +62,7 @@ package enum TaskAttention {
       shape.add(scaled, .rowsRows, parameters.values, keep: 0, to: &output, column: head * shape.outputWidth)
       shape.add(weights, .rowsColumns, parameters.biases, keep: 1, to: &output, column: head * shape.outputWidth)
       saved.append(SavedHead(queries: queries, directions: directions, probabilities: probabilities))
+      yield()
     }
     return (output, saved)
   }
@@ -73,14 +75,24 @@ package enum TaskAttention {
     _ gradient: Matrix<Scalar>, old: Matrix<Scalar>, new: Matrix<Scalar>, parameters: Parameters<Scalar>,
     saved: Saved<Scalar>
   ) -> (new: Matrix<Scalar>, parameters: Parameters<Scalar>) {
+    func zeros(_ like: Matrix<Scalar>) -> Matrix<Scalar> { Matrix(rows: like.rows, columns: like.columns) }
+    var result = Parameters<Scalar>(
+      query: zeros(parameters.query), key: zeros(parameters.key), values: zeros(parameters.values),
+      biases: zeros(parameters.biases), scale: 0)
+    let newGradient = backward(
+      gradient, old: old, new: new, parameters: parameters, saved: saved, adding: &result)
+    return (newGradient, result)
+  }
+
+  /// The same, the parameters' gradient being added to `result`; `yield` is called after every new head.
+  @specialized(where Scalar == Float)
+  package static func backward<Scalar: KernelScalar>(
+    _ gradient: Matrix<Scalar>, old: Matrix<Scalar>, new: Matrix<Scalar>, parameters: Parameters<Scalar>,
+    saved: Saved<Scalar>, adding result: inout Parameters<Scalar>, yield: () -> Void = {}
+  ) -> Matrix<Scalar> {
     let shape = Shape(old: old, new: new, parameters: parameters)
     let root = 1 / Scalar(shape.inputWidth).squareRoot()
     var newGradient = Matrix<Scalar>(rows: new.rows, columns: new.columns)
-    var result = Parameters<Scalar>(
-      query: Matrix(rows: shape.inputWidth, columns: shape.inputWidth),
-      key: Matrix(rows: shape.inputWidth, columns: shape.inputWidth),
-      values: Matrix(rows: shape.outputWidth, columns: parameters.values.columns),
-      biases: Matrix(rows: shape.heads, columns: shape.outputWidth), scale: 0)
     for (head, saved) in saved.enumerated() {
       let dy = gradient.selectingColumns([head * shape.outputWidth..<(head + 1) * shape.outputWidth])
       let weights = saved.probabilities.mapElements { $0 * parameters.scale }
@@ -102,8 +114,9 @@ package enum TaskAttention {
       shape.add(queryGradient, .columnsColumns, input, keep: 1, to: &result.query, column: 0)
       shape.add(
         queryGradient, .rowsColumns, parameters.query, keep: 1, to: &newGradient, column: head * shape.inputWidth)
+      yield()
     }
-    return (newGradient, result)
+    return newGradient
   }
 }
 

@@ -40,8 +40,10 @@ extension VisionTransformer {
   /// One image's feature, with calls on the way as in `VisionTransformerParts.run`.
   func run(
     _ image: RGBImage,
-    freeze: (_ block: Int, _ keys: UnsafePointer<Float>, _ values: UnsafePointer<Float>, _ stride: Int) -> Void,
-    after: (_ block: Int) -> Void = { _ in }, yield: () -> Void
+    freeze: (_ block: Int, _ keys: UnsafePointer<Float>, _ values: UnsafePointer<Float>, _ stride: Int) -> Void = {
+      _, _, _, _ in
+    },
+    tap: BlockTap = { _, _, _ in }, after: (_ block: Int) -> Void = { _ in }, yield: () -> Void
   ) -> [Float] {
     var feature = [Float](repeating: 0, count: description.featureWidth)
     workspaces.withWorkspace { workspace in
@@ -51,7 +53,7 @@ extension VisionTransformer {
           [image], workspace: workspace, out: out,
           freeze: { block, _, keys, values, stride in
             freeze(block, keys, values, stride)
-          }, after: after, yield: yield)
+          }, tap: tap, after: after, yield: yield)
       }
     }
     return feature
@@ -79,19 +81,22 @@ package final class PromptedBackbone: Sendable {
   package var featureWidth: Int { (1 + layout.groups.count) * backbone.description.featureWidth }
 
   /// `[images.count, featureWidth]`: the backbone's feature and one a group, each of length 1. The prompts go through
-  /// every block right after the image's own tokens, while its weights are near.
-  package func embed(_ images: [RGBImage], yield: () -> Void) -> Matrix<Float> {
+  /// every block right after the image's own tokens, while its weights are near. `heads`, one an image or none, are filled
+  /// on the way with what experts read.
+  package func embed(_ images: [RGBImage], filling heads: [FrozenHeads] = [], yield: () -> Void) -> Matrix<Float> {
+    precondition(heads.isEmpty || heads.count == images.count, "heads for every image or for none")
     var storage: [Float] = []
     storage.reserveCapacity(images.count * featureWidth)
     let isa = backbone.description.instructionSet.kernels
     free.withPass(of: self) { pass, tokens in
-      for image in images {
+      for (index, image) in images.enumerated() {
         pass.begin(parameters, images: 1)
         storage += backbone.run(
           image,
           freeze: { _, keys, values, stride in
             tokens.freeze(block: 0, keys: keys, values: values, stride: stride, isa: isa)
           },
+          tap: heads.isEmpty ? { _, _, _ in } : backbone.tap(for: heads[index]),
           after: { block in
             pass.advance(block, parameters: parameters, frozen: [tokens.kernel(0)], earlier: [], yield: yield)
           }, yield: yield)
