@@ -30,3 +30,33 @@ private let comparisons = [
   Comparison(
     name: "dne", summary: "an expert beside the backbone: what a prediction and a step of training take",
     run: runExpertBenchmark),
+  Comparison(
+    name: "task-growth", summary: "a prediction with 1 to 50 tasks: closed form, prompts, experts, a network a task",
+    run: runTaskGrowthBenchmark),
+  Comparison(name: "http", summary: "GET /healthz against nginx", run: runHTTPBenchmark),
+]
+
+private let usage =
+  "usage: benchmarks NAME [--json] [options]\n"
+  + comparisons.map { "  \($0.name): \($0.summary)\n" }.joined()
+
+/// Writes to standard error; its stream in C is a mutable global.
+private func complain(_ text: String) {
+  var text = text
+  text.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
+}
+
+private var arguments = Array(CommandLine.arguments.dropFirst())
+guard let name = arguments.first, let comparison = comparisons.first(where: { $0.name == name }) else {
+  complain(usage)
+  exit(2)
+}
+arguments.removeFirst()
+private let json = arguments.contains("--json")
+arguments.removeAll { $0 == "--json" }
+do {
+  try comparison.run(arguments, json)
+} catch {
+  complain("benchmarks \(name): \(error)\n")
+  exit(1)
+}
