@@ -134,18 +134,25 @@ extension LearningService {
 
   /// Whether more answers were lost than by chance, by more than 1.96 deviations (McNemar's test): pairs of whether an
   /// example is answered right now, and whether it was before.
-  static func isHarm(_ pairs: some Sequence<(Bool, Bool)>) -> Bool {
+  static func isHarm(_ pairs: some Sequence<(Bool, Bool)>) -> Bool { balance(pairs) < -1.96 }
+
+  /// Answers won less those lost, in deviations of what chance does; 0 where all are alike.
+  private static func balance(_ pairs: some Sequence<(Bool, Bool)>) -> Double {
     var (won, lost) = (0, 0)
     for (now, before) in pairs where now != before {
       if now { won += 1 } else { lost += 1 }
     }
-    return Double(lost - won) > 1.96 * Double(lost + won).squareRoot()
+    return won + lost == 0 ? 0 : Double(won - lost) / Double(won + lost).squareRoot()
   }
 
-  /// The candidate with the least loss, the first of equals; nil where none has less than the baseline, which is what
-  /// answers now, and at least as many right answers. The loss of calibrated probabilities tells candidates apart that
-  /// differ in few answers. Out are those that are worse than the baseline on some task by more than chance: answers lost
-  /// against answers won, 1.96 deviations (McNemar's test).
+  /// The candidate that answers better than the baseline, which is what answers now, and best of all; nil where none does.
+  /// Out are those that are worse than the baseline on some task by more than chance: answers lost against answers won, 1.96
+  /// deviations (McNemar's test).
+  ///
+  /// Of heads of one kind the one with less loss is better, if it answers at least as many right; the first of equals. The
+  /// loss of calibrated probabilities tells candidates apart that differ in few answers. Between kinds it says nothing: a
+  /// softmax is fitted to have little loss, whatever it answers. It is better than a ridge where it wins more answers than
+  /// it loses by more than a deviation, and a ridge is better than a softmax that it is not behind.
   package static func choose(_ judged: [Judged], baseline: Int) -> (index: Int?, reason: String?) {
     let plain = judged[baseline]
     func harms(_ other: Judged) -> Bool {
@@ -156,13 +163,21 @@ extension LearningService {
     }
     let harmless = judged.indices.filter { $0 != baseline && !harms(judged[$0]) }
     if harmless.isEmpty { return (nil, "every candidate lowers the accuracy of some task beyond the interval") }
-    let better = harmless.filter {
-      judged[$0].candidate.loss < plain.candidate.loss && judged[$0].candidate.correct >= plain.candidate.correct
+    func isBetter(_ one: Judged, than other: Judged) -> Bool {
+      switch (one.candidate.mixture.readOut, other.candidate.mixture.readOut) {
+      case (.softmax, .kernelRidge): balance(zip(one.isRight, other.isRight)) > 1
+      case (.kernelRidge, .softmax): one.candidate.correct >= other.candidate.correct
+      default: one.candidate.loss < other.candidate.loss && one.candidate.correct >= plain.candidate.correct
+      }
     }
-    guard let best = better.min(by: { judged[$0].candidate.loss < judged[$1].candidate.loss }) else {
-      return (nil, "no candidate answers better than what is served already")
+    // Ridges come first, the softmax has to be better than the best of them.
+    let ridgesFirst = harmless.sorted { left, right in
+      let kinds = (judged[left].candidate.mixture.readOut, judged[right].candidate.mixture.readOut)
+      return kinds.0 == kinds.1 ? left < right : kinds.0 == .kernelRidge
     }
-    return (best, nil)
+    var best = baseline
+    for index in ridgesFirst where isBetter(judged[index], than: judged[best]) { best = index }
+    return best == baseline ? (nil, "no candidate answers better than what is served already") : (best, nil)
   }
 
   // MARK: The end

@@ -3,11 +3,13 @@ import CLServer
 import Testing
 
 /// The loss is the share of wrong answers unless it is said.
-private func judged(_ rights: String, tasks: [Int64]? = nil, loss: Double? = nil) -> LearningService.Judged {
+private func judged(
+  _ rights: String, tasks: [Int64]? = nil, loss: Double? = nil, mixture: SourceMixture = .backboneOnly
+) -> LearningService.Judged {
   let isRight = rights.map { $0 == "1" }
   return LearningService.Judged(
     candidate: Refinement.Candidate(
-      mixture: .backboneOnly, training: "gentle", correct: isRight.count { $0 }, total: isRight.count,
+      mixture: mixture, training: "gentle", correct: isRight.count { $0 }, total: isRight.count,
       loss: loss ?? Double(isRight.count { !$0 }) / Double(isRight.count)),
     isRight: isRight, tasks: tasks ?? isRight.map { _ in 1 })
 }
@@ -46,5 +48,23 @@ private func judged(_ rights: String, tasks: [Int64]? = nil, loss: Double? = nil
   @Test func whatIsServedMayGiveWayToTheBackboneAlone() {
     let all = [judged("1110"), judged("1100"), judged("1000")]
     #expect(LearningService.choose(all, baseline: 1).index == 0)
+  }
+
+  /// Its loss is low because it was fitted to be.
+  @Test func aSoftmaxHasToWinAnswers() {
+    let ridge = [judged("11000000", loss: 0.9), judged("11100000", loss: 0.8)]
+    // One answer won is one deviation, and not more.
+    #expect(
+      LearningService.choose(ridge + [judged("11110000", loss: 0.1, mixture: .softmax)], baseline: 0).index == 1)
+    #expect(
+      LearningService.choose(ridge + [judged("11111000", loss: 0.1, mixture: .softmax)], baseline: 0).index == 2)
+    #expect(
+      LearningService.choose(ridge + [judged("11111000", loss: 2, mixture: .softmax)], baseline: 0).index == 2)
+  }
+
+  @Test func aRidgeTakesTheSoftmaxesPlaceWhereItIsNotBehind() {
+    let softmax = judged("11100000", loss: 0.1, mixture: .softmax)
+    #expect(LearningService.choose([softmax, judged("11100000", loss: 0.9)], baseline: 0).index == 1)
+    #expect(LearningService.choose([softmax, judged("11000000", loss: 0.9)], baseline: 0).index == nil)
   }
 }

@@ -34,9 +34,11 @@ package struct SourceMixture: Sendable, Equatable {
 
   /// Mixtures of the backbone and prompts.
   private static let ofPrompts = [
+    SourceMixture(backbone: 0.5, tasks: 0.5),
     SourceMixture(backbone: 0.5, global: 0.5),
     SourceMixture(backbone: 0.5, tasks: 0.25, global: 0.25),
     SourceMixture(backbone: 0.25, tasks: 0.25, global: 0.5),
+    SourceMixture(backbone: 0, tasks: 1),
     SourceMixture(backbone: 0, global: 1),
     SourceMixture(backbone: 0, tasks: 0.5, global: 0.5),
   ]
