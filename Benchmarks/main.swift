@@ -27,6 +27,8 @@ private let comparisons = [
   Comparison(
     name: "pop-prediction", summary: "an image through the backbone with prompts, against the bare backbone",
     run: runPromptPredictionBenchmark),
+  Comparison(
+    name: "expansion", summary: "networks that grow with each task, trained from nothing", run: runExpansionExperiment),
   Comparison(name: "http", summary: "GET /healthz against nginx", run: runHTTPBenchmark),
 ]
 
