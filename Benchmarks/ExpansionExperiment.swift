@@ -72,7 +72,8 @@ struct ExpansionResult {
     func list(_ numbers: [some CustomStringConvertible]) -> String {
       "[" + numbers.map(\.description).joined(separator: ",") + "]"
     }
-    return "{\"method\":\"\(method.rawValue)\",\"seed\":\(seed),\"accuracies\":\(list(accuracies)),\"tested\":\(tested),"
+    return
+      "{\"method\":\"\(method.rawValue)\",\"seed\":\(seed),\"accuracies\":\(list(accuracies)),\"tested\":\(tested),"
       + "\"parameters\":\(list(parameters)),\"multiply_accumulates\":\(list(multiplyAccumulates)),"
       + "\"seconds\":\(seconds)}"
   }

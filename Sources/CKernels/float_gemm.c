@@ -46,13 +46,15 @@
 
 // The reference the blocked instances are tested against; it needs no scratch memory.
 #define GEMM_SCALAR(scalar, name)                                                                                     \
-  static void name(int32_t m, int32_t n, int32_t k, scalar alpha, const scalar *a, int32_t lda, const scalar *b,      \
-                   int32_t ldb, scalar beta, scalar *c, int32_t ldc) {                                                \
+  static void name(ck_product product, int32_t m, int32_t n, int32_t k, scalar alpha, const scalar *a, int32_t lda,   \
+                   const scalar *b, int32_t ldb, scalar beta, scalar *c, int32_t ldc) {                               \
+    size_t a_row = product == CK_PRODUCT_TN ? 1 : lda, a_step = product == CK_PRODUCT_TN ? lda : 1;                   \
+    size_t b_row = product == CK_PRODUCT_NT ? ldb : 1, b_step = product == CK_PRODUCT_NT ? 1 : ldb;                   \
     for (int32_t i = 0; i < m; ++i) {                                                                                 \
       for (int32_t j = 0; j < n; ++j) {                                                                               \
         scalar sum = 0;                                                                                               \
-        const scalar *left = a + (size_t)i * lda, *right = b + (size_t)j * ldb;                                       \
-        for (int32_t l = 0; l < k; ++l) sum += left[l] * right[l];                                                    \
+        const scalar *left = a + i * a_row, *right = b + j * b_row;                                                   \
+        for (int32_t l = 0; l < k; ++l) sum += left[l * a_step] * right[l * b_step];                                  \
         scalar *out = c + (size_t)i * ldc + j;                                                                        \
         *out = beta == 0 ? alpha * sum : alpha * sum + beta * *out;                                                   \
       }                                                                                                               \
@@ -61,18 +63,18 @@
 GEMM_SCALAR(float, gemm_f32_scalar)
 GEMM_SCALAR(double, gemm_f64_scalar)
 
-void ck_gemm_f32(ck_isa isa, int32_t m, int32_t n, int32_t k, float alpha, const float *a, int32_t lda, const float *b,
-                 int32_t ldb, float beta, float *c, int32_t ldc) {
+void ck_gemm_f32(ck_isa isa, ck_product product, int32_t m, int32_t n, int32_t k, float alpha, const float *a,
+                 int32_t lda, const float *b, int32_t ldb, float beta, float *c, int32_t ldc) {
   if (m <= 0 || n <= 0) return;
-  if (isa == CK_ISA_AVX512 && gemm_f32_avx512(m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) return;
-  if (isa == CK_ISA_AVX2 && gemm_f32_avx2(m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) return;
-  gemm_f32_scalar(m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+  if (isa == CK_ISA_AVX512 && gemm_f32_avx512(product, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) return;
+  if (isa == CK_ISA_AVX2 && gemm_f32_avx2(product, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) return;
+  gemm_f32_scalar(product, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
-void ck_gemm_f64(ck_isa isa, int32_t m, int32_t n, int32_t k, double alpha, const double *a, int32_t lda,
-                 const double *b, int32_t ldb, double beta, double *c, int32_t ldc) {
+void ck_gemm_f64(ck_isa isa, ck_product product, int32_t m, int32_t n, int32_t k, double alpha, const double *a,
+                 int32_t lda, const double *b, int32_t ldb, double beta, double *c, int32_t ldc) {
   if (m <= 0 || n <= 0) return;
-  if (isa == CK_ISA_AVX512 && gemm_f64_avx512(m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) return;
-  if (isa == CK_ISA_AVX2 && gemm_f64_avx2(m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) return;
-  gemm_f64_scalar(m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+  if (isa == CK_ISA_AVX512 && gemm_f64_avx512(product, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) return;
+  if (isa == CK_ISA_AVX2 && gemm_f64_avx2(product, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) return;
+  gemm_f64_scalar(product, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }

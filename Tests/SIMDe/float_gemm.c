@@ -25,16 +25,19 @@ static float *narrowed(const double *values, size_t count) {
 int main(void) {
   double worst = 0, worst32 = 0;
   for (size_t s = 0; s < sizeof sizes / sizeof *sizes; ++s) {
-    int32_t m = sizes[s][0], n = sizes[s][1], k = sizes[s][2], lda = k + 3, ldb = k + 1, ldc = n + 2;
-    for (size_t t = 0; t < sizeof scales / sizeof *scales; ++t) {
-      size_t size_a = (size_t)m * lda, size_b = (size_t)n * ldb, size_c = (size_t)m * ldc;
+    int32_t m = sizes[s][0], n = sizes[s][1], k = sizes[s][2], most = m > n ? m : n, side = most > k ? most : k;
+    // As many rows as columns: every order of the operands fits.
+    int32_t lda = side + 3, ldb = side + 1, ldc = n + 2;
+    for (size_t t = 0; t < 3 * sizeof scales / sizeof *scales; ++t) {
+      ck_product product = (ck_product)(t / 3);
+      size_t size_a = (size_t)side * lda, size_b = (size_t)side * ldb, size_c = (size_t)m * ldc;
       double *a = numbers(size_a), *b = numbers(size_b), *c = numbers(size_c), *twin = malloc(size_c * sizeof *twin);
       float *a32 = narrowed(a, size_a), *b32 = narrowed(b, size_b), *c32 = narrowed(c, size_c);
       for (size_t i = 0; i < size_c; ++i) twin[i] = c[i];
-      double alpha = scales[t][0], beta = scales[t][1];
-      ck_gemm_f64(CK_ISA_SCALAR, m, n, k, alpha, a, lda, b, ldb, beta, twin, ldc);
-      ck_gemm_f64(CK_ISA_AVX512, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-      ck_gemm_f32(CK_ISA_AVX512, m, n, k, (float)alpha, a32, lda, b32, ldb, (float)beta, c32, ldc);
+      double alpha = scales[t % 3][0], beta = scales[t % 3][1];
+      ck_gemm_f64(CK_ISA_SCALAR, product, m, n, k, alpha, a, lda, b, ldb, beta, twin, ldc);
+      ck_gemm_f64(CK_ISA_AVX512, product, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+      ck_gemm_f32(CK_ISA_AVX512, product, m, n, k, (float)alpha, a32, lda, b32, ldb, (float)beta, c32, ldc);
       for (size_t i = 0; i < size_c; ++i) {
         worst = fmax(worst, fabs(c[i] - twin[i]));
         worst32 = fmax(worst32, fabs((double)c32[i] - twin[i]));

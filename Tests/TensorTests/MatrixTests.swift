@@ -53,11 +53,16 @@ import Testing
 
   @Test(arguments: [CK_ISA_AVX2, CK_ISA_AVX512].filter { ck_isa_supported($0) }.map(\.rawValue), sizes)
   func blockedProductsEqualTheScalarTwin(isa: UInt32, size: (Int, Int, Int)) {
+    for product in [CK_PRODUCT_NT, CK_PRODUCT_NN, CK_PRODUCT_TN] { compare(ck_isa(isa), product, size) }
+  }
+
+  private func compare(_ isa: ck_isa, _ product: ck_product, _ size: (Int, Int, Int)) {
     let (m, n, k) = size
-    let (lda, ldb, ldc) = (k + 3, k + 1, n + 2)
+    // As many rows as columns and more: either order fits.
+    let (lda, ldb, ldc) = (max(m, k) + 3, max(n, k) + 1, n + 2)
     var generator = SeededGenerator(seed: UInt64(m * 1000 + n))
-    let a = (0..<m * lda).map { _ in generator.nextGaussian() }
-    let b = (0..<n * ldb).map { _ in generator.nextGaussian() }
+    let a = (0..<max(m, k) * lda).map { _ in generator.nextGaussian() }
+    let b = (0..<max(n, k) * ldb).map { _ in generator.nextGaussian() }
     let c = (0..<m * ldc).map { _ in generator.nextGaussian() }
     let a32 = a.map(Float.init)
     let b32 = b.map(Float.init)
@@ -65,12 +70,13 @@ import Testing
       var blocked = c
       var twin = c
       ck_gemm_f64(
-        ck_isa(isa), Int32(m), Int32(n), Int32(k), alpha, a, Int32(lda), b, Int32(ldb), beta, &blocked, Int32(ldc))
+        isa, product, Int32(m), Int32(n), Int32(k), alpha, a, Int32(lda), b, Int32(ldb), beta, &blocked, Int32(ldc))
       ck_gemm_f64(
-        CK_ISA_SCALAR, Int32(m), Int32(n), Int32(k), alpha, a, Int32(lda), b, Int32(ldb), beta, &twin, Int32(ldc))
+        CK_ISA_SCALAR, product, Int32(m), Int32(n), Int32(k), alpha, a, Int32(lda), b, Int32(ldb), beta, &twin,
+        Int32(ldc))
       var blocked32 = c.map(Float.init)
       ck_gemm_f32(
-        ck_isa(isa), Int32(m), Int32(n), Int32(k), Float(alpha), a32, Int32(lda), b32, Int32(ldb), Float(beta),
+        isa, product, Int32(m), Int32(n), Int32(k), Float(alpha), a32, Int32(lda), b32, Int32(ldb), Float(beta),
         &blocked32, Int32(ldc))
       var worst = 0.0
       var worst32 = 0.0
@@ -91,7 +97,7 @@ import Testing
         var c = [Float](repeating: .nan, count: m * n)
         let a = [Float](repeating: 1, count: m * 2)
         let b = [Float](repeating: 1, count: n * 2)
-        ck_gemm_f32(isa, Int32(m), Int32(n), 2, 1, a, 2, b, 2, 0, &c, Int32(n))
+        ck_gemm_f32(isa, CK_PRODUCT_NT, Int32(m), Int32(n), 2, 1, a, 2, b, 2, 0, &c, Int32(n))
         #expect(c == [Float](repeating: 2, count: m * n))
       }
     }

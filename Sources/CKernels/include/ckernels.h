@@ -2,6 +2,7 @@
 #pragma once
 #include "dispatch.h"
 #include "float_gemm.h"
+#include "head_products.h"
 #include "int8_gemm.h"
 #include "linear_algebra.h"
 #include "prompt_rows.h"

@@ -117,8 +117,8 @@ final class Linear: @unchecked Sendable {
         context.scratch)
     case (.float(let numbers), .float(let values, let width)):
       ck_gemm_f32(
-        context.isa, Int32(rows), Int32(outputs), Int32(inputs), 1, values, Int32(width), numbers.pointer,
-        Int32(inputs), epilogue == CK_EPILOGUE_RESIDUAL ? 1 : 0, out, Int32(stride))
+        context.isa, CK_PRODUCT_NT, Int32(rows), Int32(outputs), Int32(inputs), 1, values, Int32(width),
+        numbers.pointer, Int32(inputs), epilogue == CK_EPILOGUE_RESIDUAL ? 1 : 0, out, Int32(stride))
       for row in 0..<rows {
         let line = out + row * stride
         for output in 0..<outputs { line[output] += bias.pointer[output] }

@@ -68,24 +68,25 @@ extension AttentionShape {
   func weighted<Scalar: KernelScalar>(
     _ weights: Matrix<Scalar>, _ v: Matrix<Scalar>, _ furtherRows: Matrix<Scalar>?, scale: Scalar
   ) -> Matrix<Scalar> {
-    let (byColumn, furtherByColumn) = (v.transposed(), furtherRows?.transposed())
     var result = Matrix<Scalar>(rows: images * queries, columns: width)
     result.storage.withUnsafeMutableBufferPointer { result in
       let result = result.baseAddress!
       weights.storage.withUnsafeBufferPointer { weights in
-        byColumn.storage.withUnsafeBufferPointer { v in
+        v.storage.withUnsafeBufferPointer { v in
           forEachHead { image, head, block in
             Scalar.multiply(
-              queries, headWidth, keys, alpha: scale, weights.baseAddress! + block * queries * columns, columns,
-              v.baseAddress! + head * headWidth * images * keys + image * keys, images * keys, beta: 0,
+              .rowsColumns, queries, headWidth, keys, alpha: scale,
+              weights.baseAddress! + block * queries * columns, columns,
+              v.baseAddress! + image * keys * width + head * headWidth, width, beta: 0,
               result + image * queries * width + head * headWidth, width)
           }
         }
-        furtherByColumn?.storage.withUnsafeBufferPointer { rows in
+        furtherRows?.storage.withUnsafeBufferPointer { rows in
           forEachHead { image, head, block in
             Scalar.multiply(
-              queries, headWidth, further, alpha: scale, weights.baseAddress! + block * queries * columns + keys,
-              columns, rows.baseAddress! + image * further, images * further, beta: 1,
+              .rowsColumns, queries, headWidth, further, alpha: scale,
+              weights.baseAddress! + block * queries * columns + keys, columns,
+              rows.baseAddress! + image * further * headWidth, headWidth, beta: 1,
               result + image * queries * width + head * headWidth, width)
           }
         }
@@ -99,30 +100,24 @@ extension AttentionShape {
   func gathered<Scalar: KernelScalar>(
     _ weights: Matrix<Scalar>, _ x: Matrix<Scalar>, scale: Scalar
   ) -> (keys: Matrix<Scalar>, further: Matrix<Scalar>?) {
-    let byColumn = x.transposed()
     var own = Matrix<Scalar>(rows: images * keys, columns: width)
     var others = Matrix<Scalar>(rows: images * further, columns: headWidth)
-    var turned = [Scalar](repeating: 0, count: columns * queries)
     own.storage.withUnsafeMutableBufferPointer { own in
       others.storage.withUnsafeMutableBufferPointer { others in
-        byColumn.storage.withUnsafeBufferPointer { x in
+        x.storage.withUnsafeBufferPointer { x in
           weights.storage.withUnsafeBufferPointer { weights in
-            turned.withUnsafeMutableBufferPointer { turned in
-              forEachHead { image, head, block in
-                for query in 0..<queries {
-                  for column in 0..<columns {
-                    turned[column * queries + query] = weights[(block * queries + query) * columns + column]
-                  }
-                }
-                let right = x.baseAddress! + head * headWidth * images * queries + image * queries
-                Scalar.multiply(
-                  keys, headWidth, queries, alpha: scale, turned.baseAddress!, queries, right, images * queries,
-                  beta: 0, own.baseAddress! + image * keys * width + head * headWidth, width)
-                guard further > 0 else { return }
-                Scalar.multiply(
-                  further, headWidth, queries, alpha: scale, turned.baseAddress! + keys * queries, queries, right,
-                  images * queries, beta: 1, others.baseAddress! + image * further * headWidth, headWidth)
-              }
+            forEachHead { image, head, block in
+              let (left, right) = (
+                weights.baseAddress! + block * queries * columns,
+                x.baseAddress! + image * queries * width + head * headWidth
+              )
+              Scalar.multiply(
+                .columnsColumns, keys, headWidth, queries, alpha: scale, left, columns, right, width, beta: 0,
+                own.baseAddress! + image * keys * width + head * headWidth, width)
+              guard further > 0 else { return }
+              Scalar.multiply(
+                .columnsColumns, further, headWidth, queries, alpha: scale, left + keys, columns, right, width,
+                beta: 1, others.baseAddress! + image * further * headWidth, headWidth)
             }
           }
         }

@@ -1,14 +1,33 @@
 internal import CKernels
 
+/// In what order the operands of c `[m, n]` = a b are in memory.
+package enum ProductOrder: Sendable {
+  /// a `[m, k]`, b `[n, k]`: rows with rows.
+  case rowsRows
+  /// a `[m, k]`, b `[k, n]`.
+  case rowsColumns
+  /// a `[k, m]`, b `[k, n]`: columns with columns.
+  case columnsColumns
+
+  fileprivate var kernel: ck_product {
+    switch self {
+    case .rowsRows: CK_PRODUCT_NT
+    case .rowsColumns: CK_PRODUCT_NN
+    case .columnsColumns: CK_PRODUCT_TN
+    }
+  }
+}
+
 /// The precisions the C kernels come in. Shapes and strides count scalars; the C headers state each contract.
 ///
 /// Generic code other modules call in a loop or on a batch says `@specialized(where Scalar == Float)`: no other module
 /// makes its own copy of a generic `package` function for Float, not even of an `@inlinable` one (Swift 6.3), and what
 /// is left calls every addition through a table, tens of times slower (`AdamW.update`: 58 times).
 package protocol KernelScalar: ElementaryScalar {
-  /// c `[m, n]` = alpha a b^T + beta c, with a `[m, k]` and b `[n, k]`.
+  /// c `[m, n]` = alpha a b + beta c, a and b as the product's order says.
   static func multiply(
-    _ m: Int, _ n: Int, _ k: Int, alpha: Self, _ a: UnsafePointer<Self>, _ lda: Int, _ b: UnsafePointer<Self>,
+    _ product: ProductOrder, _ m: Int, _ n: Int, _ k: Int, alpha: Self, _ a: UnsafePointer<Self>, _ lda: Int,
+    _ b: UnsafePointer<Self>,
     _ ldb: Int, beta: Self, _ c: UnsafeMutablePointer<Self>, _ ldc: Int)
   static func cholesky(
     _ n: Int, _ a: UnsafeMutablePointer<Self>, _ lda: Int, inverses: UnsafeMutablePointer<Self>
@@ -31,15 +50,45 @@ package protocol KernelScalar: ElementaryScalar {
   static func applyGELU(_ count: Int, _ x: UnsafeMutablePointer<Self>)
   /// Multiplies a gradient by GELU's slope at x.
   static func applyGELUBackward(_ count: Int, _ x: UnsafePointer<Self>, _ gradient: UnsafeMutablePointer<Self>)
+
+  /// scores `[rows, heads]`: u `[rows, width]` with every head of x `[rows, heads * width]`.
+  static func headScores(
+    _ rows: Int, _ heads: Int, _ width: Int, _ u: UnsafePointer<Self>, _ ldu: Int, _ x: UnsafePointer<Self>,
+    _ ldx: Int, _ scores: UnsafeMutablePointer<Self>, _ lds: Int)
+  /// products `[rows, heads]`: every head of y with the same one of x.
+  static func headDots(
+    _ rows: Int, _ heads: Int, _ width: Int, _ y: UnsafePointer<Self>, _ ldy: Int, _ x: UnsafePointer<Self>,
+    _ ldx: Int, _ products: UnsafeMutablePointer<Self>, _ ldp: Int)
+  /// out `[rows, heads * width]`: every head of x times its factor, `[rows, heads]`.
+  static func scaleHeads(
+    _ rows: Int, _ heads: Int, _ width: Int, _ factors: UnsafePointer<Self>, _ ldf: Int, _ x: UnsafePointer<Self>,
+    _ ldx: Int, _ out: UnsafeMutablePointer<Self>, _ ldo: Int)
+  /// out `[rows, width]` += the heads of x times their factors.
+  static func sumHeads(
+    _ rows: Int, _ heads: Int, _ width: Int, _ factors: UnsafePointer<Self>, _ ldf: Int, _ x: UnsafePointer<Self>,
+    _ ldx: Int, _ out: UnsafeMutablePointer<Self>, _ ldo: Int)
+}
+
+extension KernelScalar {
+  /// c `[m, n]` = alpha a b^T + beta c, with a `[m, k]` and b `[n, k]`.
+  @inlinable
+  package static func multiply(
+    _ m: Int, _ n: Int, _ k: Int, alpha: Self, _ a: UnsafePointer<Self>, _ lda: Int, _ b: UnsafePointer<Self>,
+    _ ldb: Int, beta: Self, _ c: UnsafeMutablePointer<Self>, _ ldc: Int
+  ) {
+    multiply(.rowsRows, m, n, k, alpha: alpha, a, lda, b, ldb, beta: beta, c, ldc)
+  }
 }
 
 extension Float: KernelScalar {
   package static func multiply(
-    _ m: Int, _ n: Int, _ k: Int, alpha: Float, _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>,
+    _ product: ProductOrder, _ m: Int, _ n: Int, _ k: Int, alpha: Float, _ a: UnsafePointer<Float>, _ lda: Int,
+    _ b: UnsafePointer<Float>,
     _ ldb: Int, beta: Float, _ c: UnsafeMutablePointer<Float>, _ ldc: Int
   ) {
     ck_gemm_f32(
-      ck_isa_best(), Int32(m), Int32(n), Int32(k), alpha, a, Int32(lda), b, Int32(ldb), beta, c, Int32(ldc))
+      ck_isa_best(), product.kernel, Int32(m), Int32(n), Int32(k), alpha, a, Int32(lda), b, Int32(ldb), beta, c,
+      Int32(ldc))
   }
 
   package static func cholesky(
@@ -61,15 +110,49 @@ extension Float: KernelScalar {
   ) {
     ck_solve_upper_f32(ck_isa_best(), Int32(m), Int32(n), l, Int32(ldl), inverses, x, Int32(ldx))
   }
+
+  package static func headScores(
+    _ rows: Int, _ heads: Int, _ width: Int, _ u: UnsafePointer<Float>, _ ldu: Int, _ x: UnsafePointer<Float>,
+    _ ldx: Int, _ scores: UnsafeMutablePointer<Float>, _ lds: Int
+  ) {
+    ck_head_scores_f32(
+      ck_isa_best(), Int32(rows), Int32(heads), Int32(width), u, Int32(ldu), x, Int32(ldx), scores, Int32(lds))
+  }
+
+  package static func headDots(
+    _ rows: Int, _ heads: Int, _ width: Int, _ y: UnsafePointer<Float>, _ ldy: Int, _ x: UnsafePointer<Float>,
+    _ ldx: Int, _ products: UnsafeMutablePointer<Float>, _ ldp: Int
+  ) {
+    ck_head_dots_f32(
+      ck_isa_best(), Int32(rows), Int32(heads), Int32(width), y, Int32(ldy), x, Int32(ldx), products, Int32(ldp))
+  }
+
+  package static func scaleHeads(
+    _ rows: Int, _ heads: Int, _ width: Int, _ factors: UnsafePointer<Float>, _ ldf: Int, _ x: UnsafePointer<Float>,
+    _ ldx: Int, _ out: UnsafeMutablePointer<Float>, _ ldo: Int
+  ) {
+    ck_scale_heads_f32(
+      ck_isa_best(), Int32(rows), Int32(heads), Int32(width), factors, Int32(ldf), x, Int32(ldx), out, Int32(ldo))
+  }
+
+  package static func sumHeads(
+    _ rows: Int, _ heads: Int, _ width: Int, _ factors: UnsafePointer<Float>, _ ldf: Int, _ x: UnsafePointer<Float>,
+    _ ldx: Int, _ out: UnsafeMutablePointer<Float>, _ ldo: Int
+  ) {
+    ck_sum_heads_f32(
+      ck_isa_best(), Int32(rows), Int32(heads), Int32(width), factors, Int32(ldf), x, Int32(ldx), out, Int32(ldo))
+  }
 }
 
 extension Double: KernelScalar {
   package static func multiply(
-    _ m: Int, _ n: Int, _ k: Int, alpha: Double, _ a: UnsafePointer<Double>, _ lda: Int, _ b: UnsafePointer<Double>,
+    _ product: ProductOrder, _ m: Int, _ n: Int, _ k: Int, alpha: Double, _ a: UnsafePointer<Double>, _ lda: Int,
+    _ b: UnsafePointer<Double>,
     _ ldb: Int, beta: Double, _ c: UnsafeMutablePointer<Double>, _ ldc: Int
   ) {
     ck_gemm_f64(
-      ck_isa_best(), Int32(m), Int32(n), Int32(k), alpha, a, Int32(lda), b, Int32(ldb), beta, c, Int32(ldc))
+      ck_isa_best(), product.kernel, Int32(m), Int32(n), Int32(k), alpha, a, Int32(lda), b, Int32(ldb), beta, c,
+      Int32(ldc))
   }
 
   package static func cholesky(
@@ -90,6 +173,38 @@ extension Double: KernelScalar {
     _ x: UnsafeMutablePointer<Double>, _ ldx: Int
   ) {
     ck_solve_upper_f64(ck_isa_best(), Int32(m), Int32(n), l, Int32(ldl), inverses, x, Int32(ldx))
+  }
+
+  package static func headScores(
+    _ rows: Int, _ heads: Int, _ width: Int, _ u: UnsafePointer<Double>, _ ldu: Int, _ x: UnsafePointer<Double>,
+    _ ldx: Int, _ scores: UnsafeMutablePointer<Double>, _ lds: Int
+  ) {
+    ck_head_scores_f64(
+      ck_isa_best(), Int32(rows), Int32(heads), Int32(width), u, Int32(ldu), x, Int32(ldx), scores, Int32(lds))
+  }
+
+  package static func headDots(
+    _ rows: Int, _ heads: Int, _ width: Int, _ y: UnsafePointer<Double>, _ ldy: Int, _ x: UnsafePointer<Double>,
+    _ ldx: Int, _ products: UnsafeMutablePointer<Double>, _ ldp: Int
+  ) {
+    ck_head_dots_f64(
+      ck_isa_best(), Int32(rows), Int32(heads), Int32(width), y, Int32(ldy), x, Int32(ldx), products, Int32(ldp))
+  }
+
+  package static func scaleHeads(
+    _ rows: Int, _ heads: Int, _ width: Int, _ factors: UnsafePointer<Double>, _ ldf: Int, _ x: UnsafePointer<Double>,
+    _ ldx: Int, _ out: UnsafeMutablePointer<Double>, _ ldo: Int
+  ) {
+    ck_scale_heads_f64(
+      ck_isa_best(), Int32(rows), Int32(heads), Int32(width), factors, Int32(ldf), x, Int32(ldx), out, Int32(ldo))
+  }
+
+  package static func sumHeads(
+    _ rows: Int, _ heads: Int, _ width: Int, _ factors: UnsafePointer<Double>, _ ldf: Int, _ x: UnsafePointer<Double>,
+    _ ldx: Int, _ out: UnsafeMutablePointer<Double>, _ ldo: Int
+  ) {
+    ck_sum_heads_f64(
+      ck_isa_best(), Int32(rows), Int32(heads), Int32(width), factors, Int32(ldf), x, Int32(ldx), out, Int32(ldo))
   }
 }
 
