@@ -2,15 +2,15 @@ import CLModels
 import Foundation
 import Tensor
 
-/// `benchmarks expansion`: networks trained from nothing, task after task, with the same epochs, batches, memory and seeds:
-/// dense expansion (DNE) against one that grows without reading older experts, one that reads them in its attention, one
-/// that does not grow, and one that sees everything at once.
+/// `benchmarks expansion`: networks trained from nothing, task after task, with the same epochs, batches, memory and
+/// seeds: dense expansion (DNE) against one that grows without reading older experts, one that reads them in its
+/// attention, one that does not grow, and one that sees everything at once.
 ///
-/// Flags: `--data fashion|FOLDER`, `--seeds 1,2,3`, `--train N` and `--test N` images a class, `--tasks N` at most, `--epochs N`,
-/// `--heads N` of the first task, `--grow N` by every further one, `--blocks N` before the class-attention block,
-/// `--rate X`, `--decay X`, `--tuning N` epochs of balanced fine-tuning, `--tuning-rate X`, `--memory N`, `--shift N`
-/// pixels, `--no-flips`, `--methods a,b`: dense, independent, independent-full (experts as large as the first), joint,
-/// fine-tuning, together.
+/// Flags: `--data fashion|FOLDER`, `--seeds 1,2,3`, `--train N` and `--test N` images a class, `--tasks N` at most,
+/// `--epochs N`, `--head-width N`, `--heads N` of the first task, `--grow N` by every further one, `--blocks N` before
+/// the class-attention block, `--batch N`, `--rate X`, `--decay X`, `--tuning N` epochs of balanced fine-tuning,
+/// `--tuning-rate X`, `--memory N`, `--shift N` pixels, `--no-flips`, `--methods a,b`: dense, independent,
+/// independent-full (experts as large as the first), joint, fine-tuning, together.
 func runExpansionExperiment(arguments: [String], json: Bool) throws {
   let plan = try ExpansionPlan(arguments)
   let pool = ComputePool(workers: 2)
@@ -99,6 +99,7 @@ struct ExpansionPlan {
   let train: Int
   let test: Int
   let tasks: Int
+  let headWidth: Int
   let heads: Int
   let grow: Int
   let blocks: Int
@@ -114,8 +115,9 @@ struct ExpansionPlan {
     train = number("--train", 1000)
     test = number("--test", 500)
     tasks = number("--tasks", Int.max)
-    heads = number("--heads", 2)
-    grow = number("--grow", 1)
+    headWidth = number("--head-width", 16)
+    heads = number("--heads", 6)
+    grow = number("--grow", 2)
     blocks = number("--blocks", 2)
     let names = value(of: "--methods", in: arguments) ?? ExpansionMethod.allCases.map(\.rawValue).joined(separator: ",")
     methods = try names.split(separator: ",").map {
@@ -137,7 +139,8 @@ struct ExpansionPlan {
 
   func run(_ method: ExpansionMethod, data: ExpansionData, seed: UInt64, pool: ComputePool) -> ExpansionResult {
     let shape = NetworkShape(
-      channels: data.channels, side: data.side, patch: data.patch, spatialBlocks: blocks, path: method.path)
+      channels: data.channels, side: data.side, patch: data.patch, headWidth: headWidth, spatialBlocks: blocks,
+      path: method.path)
     let learner = ExpansionLearner(shape, options: options, seed: seed &+ 1000, pool: pool)
     let tasks = min(tasks, data.tasks)
     let clock = ContinuousClock.now
@@ -167,10 +170,10 @@ struct ExpansionPlan {
         asked.append(data.test[task])
         measure()
         let elapsed = (ContinuousClock.now - clock) / .seconds(1)
-        FileHandle.standardError.write(
-          Data(
-            "\(method.rawValue) task \(task + 1): loss \(formatted(losses.first, 3)) to \(formatted(losses.last, 3)), accuracy \(formatted(accuracies[task], 4)), \(formatted(elapsed, 0)) s\n"
-              .utf8))
+        let line =
+          "\(method.rawValue) task \(task + 1): loss \(formatted(losses.first, 3)) to \(formatted(losses.last, 3)), "
+          + "accuracy \(formatted(accuracies[task], 4)), \(formatted(elapsed, 0)) s\n"
+        FileHandle.standardError.write(Data(line.utf8))
       }
     }
     return ExpansionResult(

@@ -32,8 +32,8 @@ struct AttentionShape {
 }
 
 extension AttentionShape {
-  /// scale a b^T of every image and head: a `[images * queries, width]`, b `[images * keys, width]` and what is further,
-  /// `[images * further, head width]`, to `[images * heads * queries, keys + further]`.
+  /// scale a b^T of every image and head: a `[images * queries, width]`, b `[images * keys, width]` and what is
+  /// further, `[images * further, head width]`, to `[images * heads * queries, keys + further]`.
   func logits<Scalar: KernelScalar>(
     _ a: Matrix<Scalar>, _ b: Matrix<Scalar>, _ furtherRows: Matrix<Scalar>?, scale: Scalar
   ) -> Matrix<Scalar> {

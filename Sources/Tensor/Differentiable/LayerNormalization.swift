@@ -1,5 +1,5 @@
-/// `[rows, width]` to `[rows, width]`: y = gain (x - mean) / sqrt(variance + epsilon) + bias, each row with its own mean
-/// and (biased) variance, gain and bias `[width]` (Ba, Kiros and Hinton 2016; the backward pass as in llm.c).
+/// `[rows, width]` to `[rows, width]`: y = gain (x - mean) / sqrt(variance + epsilon) + bias, each row with its own
+/// mean and (biased) variance, gain and bias `[width]` (Ba, Kiros and Hinton 2016; the backward pass as in llm.c).
 package enum LayerNormalization {
   package struct Saved<Scalar: KernelScalar>: Sendable {
     /// x, `[rows, width]`: normalizing it again is cheaper than keeping what came of it.

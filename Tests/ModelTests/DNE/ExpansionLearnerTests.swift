@@ -4,7 +4,7 @@ import Testing
 
 private func options() -> ExpansionOptions {
   var options = ExpansionOptions()
-  options.epochs = 15
+  options.epochs = 30
   options.batch = 16
   options.learningRate = 5e-3
   options.tuningEpochs = 5

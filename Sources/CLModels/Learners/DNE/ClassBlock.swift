@@ -1,7 +1,7 @@
 internal import Tensor
 
-/// One task's slice of the class-attention block (CaiT, Touvron et al. 2021): the class token asks, itself and all tokens
-/// answer; then its features are mixed. c + attention(norm([c, x])), then d + mixing(norm(d)).
+/// One task's slice of the class-attention block (CaiT, Touvron et al. 2021): the class token asks, itself and all
+/// tokens answer; then its features are mixed. c + attention(norm([c, x])), then d + mixing(norm(d)).
 struct ClassBlock: Sendable {
   let attentionNorm: PieceNormalization
   let attention: SliceAttention

@@ -1,7 +1,7 @@
 package import Tensor
 
-/// One classifier a task, each LayerNorm and a linear map of the whole class token: `[rows, width]` to the logits of all
-/// tasks' classes side by side.
+/// One classifier a task, each LayerNorm and a linear map of the whole class token: `[rows, width]` to the logits of
+/// all tasks' classes side by side.
 package struct ClassifierHeads<Scalar: KernelScalar>: Sendable {
   package let width: Int
   /// How many classes each task has.
@@ -17,8 +17,8 @@ package struct ClassifierHeads<Scalar: KernelScalar>: Sendable {
     parameters = ParameterVector(ParameterLayout())
   }
 
-  /// Another task's head, at a token that may have become wider. What the older heads say of new features is 0 at first,
-  /// and their biases stay (methods 2.5).
+  /// Another task's head, at a token that may have become wider. What the older heads say of new features is 0 at
+  /// first, and their biases stay (methods 2.5).
   package func adding(_ count: Int, width newWidth: Int, _ generator: inout SeededGenerator) -> ClassifierHeads {
     precondition(newWidth >= width, "a token does not shrink")
     let classes = classes + [count]

@@ -1,7 +1,7 @@
 internal import Tensor
 
-/// The two layers that mix a token's features, GELU between them: task attention over all slices (methods 2.2), or, where
-/// a slice reads none but itself, two linear maps. The hidden numbers lie head after head, as the inputs do.
+/// The two layers that mix a token's features, GELU between them: task attention over all slices (methods 2.2), or,
+/// where a slice reads none but itself, two linear maps. The hidden numbers lie head after head, as the inputs do.
 struct FeatureMixing: Sendable {
   let name: String
   /// 0 where older slices are not read.

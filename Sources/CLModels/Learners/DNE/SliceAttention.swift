@@ -124,8 +124,8 @@ struct SliceAttention: Sendable {
 
   // MARK: The joint form
 
-  /// Keys and values of older heads: a row of `old` holds a token's heads one after another, so it is `oldHeads` rows of
-  /// one head's width.
+  /// Keys and values of older heads: a row of `old` holds a token's heads one after another, so it is `oldHeads` rows
+  /// of one head's width.
   private func further<Scalar: KernelScalar>(
     _ old: Matrix<Scalar>?, _ parameters: ParameterVector<Scalar>
   ) -> (keys: Matrix<Scalar>, values: Matrix<Scalar>)? {

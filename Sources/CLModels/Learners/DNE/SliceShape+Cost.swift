@@ -27,10 +27,11 @@ extension SliceShape {
     return taskAttentionCost(narrow, wide) + taskAttentionCost(wide, narrow)
   }
 
-  /// W_q and W_k, the logits, the values, and their sums.
+  /// As `TaskAttention` computes it, for each new head: W_q and W_k, the scores, the heads times their weights, and all
+  /// values and biases.
   private func taskAttentionCost(_ inputs: Int, _ outputs: Int) -> Int {
     let all = oldHeads + heads
-    return (heads + all) * inputs * inputs + heads * all * inputs + all * inputs * outputs + heads * all * outputs
+    return heads * (2 * inputs * inputs + 2 * all * inputs + all * inputs * outputs + all * outputs)
   }
 }
 

@@ -1,7 +1,7 @@
 package import Tensor
 
-/// One task's slice of every layer. It reads older slices and never changes them; once the next task has come it is never
-/// changed itself.
+/// One task's slice of every layer. It reads older slices and never changes them; once the next task has come it is
+/// never changed itself.
 package struct TaskSlice<Scalar: KernelScalar>: Sendable {
   package let shape: SliceShape
   package var parameters: ParameterVector<Scalar>
