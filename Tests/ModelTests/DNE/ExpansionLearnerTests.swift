@@ -10,7 +10,7 @@ private func options() -> ExpansionOptions {
   options.tuningEpochs = 5
   options.shift = 0
   options.flips = false
-  options.memory = 24
+  options.memory = 60
   return options
 }
 
@@ -60,8 +60,8 @@ private func learned(_ path: NetworkShape.CrossTaskPath, heads: Int, workers: In
   @Test func theMemoryHoldsAsManyOfEveryClass() {
     let learner = learned(.dense, heads: 1)
     let all = learner.memory.all
-    #expect(all.count == 24 && learner.memory.classes == 6)
-    for label in 0..<6 { #expect(all.labels.count { $0 == label } == 4) }
+    #expect(all.count == 60 && learner.memory.classes == 6)
+    for label in 0..<6 { #expect(all.labels.count { $0 == label } == 10) }
   }
 
   @Test func aMemoryShrinksByTheEndOfEachClass() {
