@@ -112,11 +112,11 @@ struct ExpansionPlan {
     }
     source = value(of: "--data", in: arguments) ?? "fashion"
     seeds = (value(of: "--seeds", in: arguments) ?? "1").split(separator: ",").compactMap { UInt64($0) }
-    train = number("--train", 1000)
+    train = number("--train", 500)
     test = number("--test", 500)
     tasks = number("--tasks", Int.max)
     headWidth = number("--head-width", 16)
-    heads = number("--heads", 6)
+    heads = number("--heads", 4)
     grow = number("--grow", 2)
     blocks = number("--blocks", 2)
     let names = value(of: "--methods", in: arguments) ?? ExpansionMethod.allCases.map(\.rawValue).joined(separator: ",")

@@ -9,8 +9,8 @@ package struct ExpansionOptions: Sendable, Equatable {
   package var learningRate = 1e-3
   package var optimizer = AdamW(weightDecay: 0.01)
   /// Passes of the balanced fine-tuning that follows, over as many examples of every class.
-  package var tuningEpochs = 10
-  package var tuningRate = 2e-4
+  package var tuningEpochs = 20
+  package var tuningRate = 5e-4
   package var loss = ExpansionLoss()
   /// Pixels that images are moved by, at most, and whether they are mirrored.
   package var shift = 2
