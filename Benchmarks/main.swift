@@ -33,6 +33,8 @@ private let comparisons = [
   Comparison(
     name: "task-growth", summary: "a prediction with 1 to 50 tasks: closed form, prompts, experts, a network a task",
     run: runTaskGrowthBenchmark),
+  Comparison(
+    name: "expansion", summary: "networks that grow with each task, trained from nothing", run: runExpansionExperiment),
   Comparison(name: "http", summary: "GET /healthz against nginx", run: runHTTPBenchmark),
 ]
 

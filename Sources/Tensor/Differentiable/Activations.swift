@@ -3,7 +3,10 @@
 package enum GELU {
   @specialized(where Scalar == Float)
   package static func forward<Scalar: KernelScalar>(_ x: Matrix<Scalar>) -> Matrix<Scalar> {
-    x.mapElements { $0 * distribution($0) }
+    var output = x
+    let count = x.storage.count
+    output.storage.withUnsafeMutableBufferPointer { if count > 0 { Scalar.applyGELU(count, $0.baseAddress!) } }
+    return output
   }
 
   /// dx = dy (Phi(x) + x phi(x)).
@@ -11,14 +14,13 @@ package enum GELU {
   package static func backward<Scalar: KernelScalar>(
     _ gradient: Matrix<Scalar>, input: Matrix<Scalar>
   ) -> Matrix<Scalar> {
-    let peak = Scalar(0.398_942_280_401_432_7)  // 1 / sqrt(2 pi)
-    return gradient.mapElements(with: input) { dy, x in
-      dy * (distribution(x) + x * peak * Scalar.exponential(-x * x / 2))
+    precondition(gradient.rows == input.rows && gradient.columns == input.columns, "the gradient has x's shape")
+    var result = gradient
+    let count = input.storage.count
+    result.storage.withUnsafeMutableBufferPointer {
+      if count > 0 { Scalar.applyGELUBackward(count, input.storage, $0.baseAddress!) }
     }
-  }
-
-  private static func distribution<Scalar: KernelScalar>(_ x: Scalar) -> Scalar {
-    (1 + Scalar.errorFunction(x * Scalar(0.5.squareRoot()))) / 2
+    return result
   }
 }
 

@@ -38,6 +38,18 @@ package protocol KernelScalar: ElementaryScalar {
   static func solveUpper(
     _ m: Int, _ n: Int, _ l: UnsafePointer<Self>, _ ldl: Int, inverses: UnsafePointer<Self>,
     _ x: UnsafeMutablePointer<Self>, _ ldx: Int)
+  /// LayerNorm of contiguous rows: gain (x - mean) / sqrt(variance + epsilon) + bias. The output may be x.
+  static func normalizeRows(
+    _ rows: Int, _ width: Int, _ x: UnsafePointer<Self>, gain: UnsafePointer<Self>, bias: UnsafePointer<Self>,
+    epsilon: Self, _ output: UnsafeMutablePointer<Self>)
+  /// Adds what LayerNorm passes back to x.
+  static func normalizeRowsBackward(
+    _ rows: Int, _ width: Int, _ x: UnsafePointer<Self>, gain: UnsafePointer<Self>, epsilon: Self,
+    _ gradient: UnsafePointer<Self>, addingTo result: UnsafeMutablePointer<Self>)
+  /// GELU in place.
+  static func applyGELU(_ count: Int, _ x: UnsafeMutablePointer<Self>)
+  /// Multiplies a gradient by GELU's slope at x.
+  static func applyGELUBackward(_ count: Int, _ x: UnsafePointer<Self>, _ gradient: UnsafeMutablePointer<Self>)
 
   /// scores `[rows, heads]`: u `[rows, width]` with every head of x `[rows, heads * width]`.
   static func headScores(

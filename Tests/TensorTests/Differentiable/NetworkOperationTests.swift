@@ -125,7 +125,8 @@ private struct CosineHeadProgram: DifferentiableProgram {
 
   @Test(arguments: oddShapes)
   func layerNormalizationGradientsAreTheDifferences(rows: Int, columns: Int) {
-    check(LayerNormalizationProgram(rows: rows, columns: columns))
+    // A single column has no gradient; of its two equal terms, ten times their size, fused products leave a rounding.
+    check(LayerNormalizationProgram(rows: rows, columns: columns), singleTolerance: 1e-4)
   }
 
   @Test func normalizedRowsHaveMeanZeroAndVarianceOne() {

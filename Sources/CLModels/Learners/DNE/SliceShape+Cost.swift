@@ -1,0 +1,45 @@
+extension SliceShape {
+  /// Numbers that the slice adds to the network.
+  package var parameterCount: Int { layout.count }
+
+  /// Multiplications with an addition for one image, forward, of this slice alone; normalizations, activations and
+  /// softmaxes are not counted.
+  package var multiplyAccumulates: Int {
+    let tokens = network.tokens
+    let patches = tokens * network.patchInputs * width
+    let spatial = attentionCost(queries: tokens, tokens: tokens) + tokens * mixingCost
+    let reading = attentionCost(queries: 1, tokens: tokens + 1) + mixingCost
+    return patches + network.spatialBlocks * spatial + reading
+  }
+
+  private func attentionCost(queries: Int, tokens: Int) -> Int {
+    let projections = 2 * (queries + tokens) * width * width
+    let own = 2 * queries * tokens * width
+    guard network.path == .joint else { return projections + own }
+    let further = tokens * oldHeads
+    return projections + own + 2 * further * network.headWidth * network.headWidth + 2 * queries * further * width
+  }
+
+  /// Of both layers, for one token.
+  private var mixingCost: Int {
+    let (narrow, wide) = (network.headWidth, network.hiddenWidth)
+    guard network.path == .dense, oldHeads > 0 else { return 2 * heads * narrow * heads * wide }
+    return taskAttentionCost(narrow, wide) + taskAttentionCost(wide, narrow)
+  }
+
+  /// As `TaskAttention` computes it, for each new head: W_q and W_k, the scores, the heads times their weights, and all
+  /// values and biases.
+  private func taskAttentionCost(_ inputs: Int, _ outputs: Int) -> Int {
+    let all = oldHeads + heads
+    return heads * (2 * inputs * inputs + 2 * all * inputs + all * inputs * outputs + all * outputs)
+  }
+}
+
+extension ExpandingNetwork {
+  package var parameterCount: Int { slices.reduce(heads.parameters.numbers.count) { $0 + $1.shape.parameterCount } }
+
+  /// For one image, forward, all slices and heads.
+  package var multiplyAccumulates: Int {
+    slices.reduce(heads.classCount * width) { $0 + $1.shape.multiplyAccumulates }
+  }
+}

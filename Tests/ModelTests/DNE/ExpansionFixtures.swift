@@ -1,0 +1,67 @@
+import CLModels
+import Foundation
+import Tensor
+
+enum ExpansionFixtures {
+  /// Small enough for differences by every parameter: four patches, heads three wide.
+  static func small(_ path: NetworkShape.CrossTaskPath, headWidth: Int = 3) -> NetworkShape {
+    NetworkShape(
+      channels: 1, side: 4, patch: 2, headWidth: headWidth, spatialBlocks: 1, expansionRatio: 2, path: path)
+  }
+
+  /// 32 pixels in colour, as the experiment's.
+  static func usual(_ path: NetworkShape.CrossTaskPath) -> NetworkShape {
+    NetworkShape(channels: 3, side: 32, patch: 8, path: path)
+  }
+
+  /// Normal numbers in the place of images.
+  static func noise<Scalar: KernelScalar>(_ shape: NetworkShape, images: Int, seed: UInt64) -> Matrix<Scalar> {
+    var generator = SeededGenerator(seed: seed)
+    let count = images * shape.tokens * shape.patchInputs
+    return Matrix(
+      rows: images * shape.tokens, columns: shape.patchInputs,
+      storage: (0..<count).map { _ in Scalar(generator.nextGaussian()) })
+  }
+
+  /// A photograph, as it is and mirrored.
+  static func photograph(_ shape: NetworkShape) throws -> Matrix<Float> {
+    let image = try ImageDecoder.decode(GoldenImage.bytes("large.jpg"), limits: ImageLimits())
+    let preprocessing = ImagePreprocessing(size: shape.side)
+    let pixels = preprocessing.normalize(preprocessing.crop(image))
+    return shape.patches(
+      of: [pixels, pixels], shifts: [.none, ImageShift(right: 0, down: 0, isFlipped: true)])
+  }
+
+  /// Tasks of two classes, with random parameters everywhere: a start's zeros and ones would hide mistakes.
+  static func network<Scalar: KernelScalar>(
+    _ shape: NetworkShape, heads: [Int], seed: UInt64, deviation: Double = 0.3
+  ) -> ExpandingNetwork<Scalar> {
+    var generator = SeededGenerator(seed: seed)
+    var network = ExpandingNetwork<Scalar>(shape)
+    for k in heads {
+      network.expand(heads: k, classes: 2, &generator)
+      network.newest.numbers = network.newest.numbers.map { $0 + Scalar(deviation * generator.nextGaussian()) }
+    }
+    network.heads.parameters.numbers = network.heads.parameters.numbers.map {
+      $0 + Scalar(deviation * generator.nextGaussian())
+    }
+    return network
+  }
+
+  /// Bright and dark images of one colour with noise: classes that any network tells apart.
+  static func shades(_ shape: NetworkShape, classes: Range<Int>, each: Int, seed: UInt64) -> LabelledImages {
+    var generator = SeededGenerator(seed: seed)
+    var result = LabelledImages()
+    for label in classes {
+      for _ in 0..<each {
+        // A bright quarter or stripe, by class.
+        let image = (0..<shape.pixels).map { pixel in
+          let bright = pixel % 4 == label || pixel / 4 == label - 4
+          return Float((bright ? 2 : -0.5) + 0.3 * generator.nextGaussian())
+        }
+        result.append(LabelledImages(images: [image], labels: [label]))
+      }
+    }
+    return result
+  }
+}
