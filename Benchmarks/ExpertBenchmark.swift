@@ -2,11 +2,11 @@ import CLModels
 import Foundation
 import Tensor
 
-/// `benchmarks dne`: an expert beside the backbone, one thread: what an image pays on its way to a prediction (the backbone
-/// with and without keeping what experts read, then the expert), and a step's forward and backward pass.
+/// `benchmarks dne`: an expert beside the backbone, one thread: what an image pays on its way to a prediction (the
+/// backbone with and without keeping what experts read, then the expert), and a step's forward and backward pass.
 ///
 /// Flags: `--backbone DIR`, `--images DIR`; `--resolution N` (160); `--heads N` (1); `--blocks N` (4); `--earlier N`
-/// experts of one head (0); `--rounds N` (default 30).
+/// experts of one head (0); `--batch N` images of a pass of training (4); `--rounds N` (default 30).
 func runExpertBenchmark(arguments: [String], json: Bool) throws {
   func number(_ flag: String, _ usual: Int) -> Int {
     value(of: flag, in: arguments).flatMap { Int($0) } ?? usual
@@ -31,24 +31,28 @@ func runExpertBenchmark(arguments: [String], json: Bool) throws {
   }
   let serving = ExpertPass(backbone, shape: shape)
   let training = ExpertPass(backbone, shape: shape, keepsRecords: true)
-  var sums = ExpertParameters(zerosOf: shape)
-  let gradient = [Float](repeating: 0.01, count: shape.featureWidth)
+  let batch = max(1, number("--batch", ExpertPass.usualImages))
+  var sums = ExpertGradient(shape)
+  let gradient = Matrix<Float>(rows: batch, columns: shape.featureWidth, repeating: 0.01)
   let room = FrozenHeads(shape: backbone.frozenHeadsShape(blocks: blocks))
-  let calls: [(name: String, run: (Int) -> Void)] = [
-    ("backbone", { _ = backbone.embed([images[$0]]) {} }),
-    ("backbone_keeping_heads", { _ = backbone.embed(images[$0], filling: room) {} }),
-    ("expert", { _ = serving.forward(parameters, frozen[$0], earlier: slices[$0]) {} }),
+  let calls: [(name: String, images: Int, run: (Int) -> Void)] = [
+    ("backbone", 1, { _ = backbone.embed([images[$0]]) {} }),
+    ("backbone_keeping_heads", 1, { _ = backbone.embed(images[$0], filling: room) {} }),
+    ("expert", 1, { _ = serving.forward(parameters, frozen[$0], earlier: slices[$0]) {} }),
     (
-      "expert_and_slices",
+      "expert_and_slices", 1,
       {
         _ = serving.forward(parameters, frozen[$0], earlier: slices[$0]) {}
         _ = serving.slices()
       }
     ),
     (
-      "training",
+      "training", batch,
       {
-        _ = training.forward(parameters, frozen[$0], earlier: slices[$0]) {}
+        let sources = ($0..<$0 + batch).map { index in
+          ExpertSource(heads: frozen[index % frozen.count], earlier: slices[index % frozen.count])
+        }
+        _ = training.forward(parameters, sources) {}
         training.backward(gradient, adding: &sums) {}
       }
     ),
@@ -56,7 +60,7 @@ func runExpertBenchmark(arguments: [String], json: Bool) throws {
   var times = calls.map { _ in [Double]() }
   for round in 0...rounds {
     for (index, call) in calls.enumerated() {
-      let time = seconds { call.run(round % images.count) }
+      let time = seconds { call.run(round % images.count) } / Double(call.images)
       if round > 0 { times[index].append(time) }
     }
   }

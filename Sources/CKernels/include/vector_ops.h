@@ -12,8 +12,8 @@
 void ck_quantize_rows(ck_isa isa, int32_t rows, int32_t width, const float *x, int32_t ldx, uint8_t *out, int32_t ldo,
                       float *scale, int32_t *zero);
 
-/// The other way: out[r][i] = scale[r] * (x[r][i] - zero[r]), `[rows, ldo]` of which `width` columns are written. The same
-/// bits from every variant.
+/// The other way: out[r][i] = scale[r] * (x[r][i] - zero[r]), `[rows, ldo]` of which `width` columns are written. The
+/// same bits from every variant.
 void ck_dequantize_rows(ck_isa isa, int32_t rows, int32_t width, const uint8_t *x, int32_t ldx, const float *scale,
                         const int32_t *zero, float *out, int32_t ldo);
 

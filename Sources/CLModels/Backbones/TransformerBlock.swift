@@ -70,10 +70,10 @@ final class TransformerBlock: Sendable {
       ck_attention_scratch(Int32(tokens), Int32(tokens), Int32(width / heads)))
   }
 
-  /// Runs the block over the workspace's tokens, `[images * tokens, width]`, in place; the last block leaves its result,
-  /// the class tokens, in the workspace's `classTokens` instead. Calls `yield` every two milliseconds or sooner, and
-  /// `freeze` with every image's keys and values, `[tokens, stride]` each, and `tap` with the rows that a product reads: those
-  /// of all tokens, in the last block after its keys and values of the class tokens.
+  /// Runs the block over the workspace's tokens, `[images * tokens, width]`, in place; the last block leaves its
+  /// result, the class tokens, in the workspace's `classTokens` instead. Calls `yield` every two milliseconds or
+  /// sooner, and `freeze` with every image's keys and values, `[tokens, stride]` each, and `tap` with the rows that a
+  /// product reads: those of all tokens, in the last block after its keys and values of the class tokens.
   func run(
     images: Int, tokens: Int, workspace: Workspace, context: borrowing KernelContext,
     freeze: (_ image: Int, _ keys: UnsafePointer<Float>, _ values: UnsafePointer<Float>, _ stride: Int) -> Void,

@@ -15,8 +15,9 @@ extension VisionTransformerParts {
       scratchBytes: scratch.max() ?? 0)
   }
 
-  /// Features of a few images, out: `[images.count, featureWidth]`. `freeze` is called in every block with every image's
-  /// keys and values, `[tokens, stride]` each, `tap` with what its products read, and `after` when the block is done.
+  /// Features of a few images, out: `[images.count, featureWidth]`. `freeze` is called in every block with every
+  /// image's keys and values, `[tokens, stride]` each, `tap` with what its products read, and `after` when the block is
+  /// done.
   func run(
     _ images: ArraySlice<RGBImage>, workspace: Workspace, out: UnsafeMutablePointer<Float>,
     freeze: (

@@ -84,7 +84,7 @@ package final class ExpertTrainer: SourceTrainer {
         backbone, shape: shape,
         inputs: { [pool] index in
           let heads = reader.any(of: ids[index]) { pool.yield() }
-          return (heads, earlier?(ids[index], heads) { pool.yield() } ?? [])
+          return ExpertSource(heads: heads, earlier: earlier?(ids[index], heads) { pool.yield() } ?? [])
         }),
       start: start, set: set, options: options.training(recipe, seed: seed), pool: pool)
   }

@@ -32,10 +32,57 @@ package enum TaskAttention {
     }
   }
 
+  /// Parameters as they are computed with: of W_q and W_k only their product is read, which many calls can share.
+  package struct Prepared<Scalar: KernelScalar>: Sendable {
+    package let parameters: Parameters<Scalar>
+    /// W_q^T W_k / sqrt(inputWidth), `[inputWidth, inputWidth]`.
+    let product: Matrix<Scalar>
+
+    package init(_ parameters: Parameters<Scalar>) {
+      self.parameters = parameters
+      product = TaskAttention.product(.columnsColumns, parameters.query, parameters.key)
+    }
+  }
+
+  /// The gradient of prepared parameters, to which calls add theirs.
+  package struct Gradient<Scalar: KernelScalar>: Sendable {
+    var product: Matrix<Scalar>
+    var values: Matrix<Scalar>
+    var biases: Matrix<Scalar>
+    var scale: Scalar = 0
+
+    /// Zeros.
+    package init(of parameters: Parameters<Scalar>) {
+      product = Matrix(rows: parameters.query.rows, columns: parameters.query.columns)
+      values = Matrix(rows: parameters.values.rows, columns: parameters.values.columns)
+      biases = Matrix(rows: parameters.biases.rows, columns: parameters.biases.columns)
+    }
+
+    /// That of the parameters themselves: of M = W_q^T W_k / sqrt(inputWidth), dW_q = W_k dM^T / sqrt(inputWidth) and
+    /// dW_k = W_q dM / sqrt(inputWidth).
+    package func passedBack(to parameters: Parameters<Scalar>) -> Parameters<Scalar> {
+      Parameters(
+        query: TaskAttention.product(.rowsRows, parameters.key, product),
+        key: TaskAttention.product(.rowsColumns, parameters.query, product), values: values, biases: biases,
+        scale: scale)
+    }
+  }
+
+  /// a b / sqrt(inputWidth) of square matrices of that side.
+  private static func product<Scalar: KernelScalar>(
+    _ order: ProductOrder, _ a: Matrix<Scalar>, _ b: Matrix<Scalar>
+  ) -> Matrix<Scalar> {
+    let side = a.rows
+    var result = Matrix<Scalar>(rows: side, columns: side)
+    Scalar.multiply(
+      order, side, side, side, alpha: 1 / Scalar(side).squareRoot(), a.storage, side, b.storage, side, beta: 0,
+      &result.storage, side)
+    return result
+  }
+
   /// What one new head leaves for the way back.
   package struct SavedHead<Scalar: KernelScalar>: Sendable {
-    /// q W_k with q = W_q x_n / sqrt(inputWidth): scores are its products with x_j. `[rows, inputWidth]` both.
-    let queries: Matrix<Scalar>
+    /// u = W_k^T W_q x_n / sqrt(inputWidth), `[rows, inputWidth]`: scores are its products with x_j.
     let directions: Matrix<Scalar>
     /// softmax_j, `[rows, heads]`.
     let probabilities: Matrix<Scalar>
@@ -43,77 +90,78 @@ package enum TaskAttention {
 
   package typealias Saved<Scalar: KernelScalar> = [SavedHead<Scalar>]
 
+  @specialized(where Scalar == Float)
+  package static func forward<Scalar: KernelScalar>(
+    old: Matrix<Scalar>, new: Matrix<Scalar>, parameters: Parameters<Scalar>
+  ) -> (output: Matrix<Scalar>, saved: Saved<Scalar>) {
+    forward(old: old, new: new, prepared: Prepared(parameters))
+  }
+
   /// `yield` is called after every new head.
   @specialized(where Scalar == Float)
   package static func forward<Scalar: KernelScalar>(
-    old: Matrix<Scalar>, new: Matrix<Scalar>, parameters: Parameters<Scalar>, yield: () -> Void = {}
+    old: Matrix<Scalar>, new: Matrix<Scalar>, prepared: Prepared<Scalar>, yield: () -> Void = {}
   ) -> (output: Matrix<Scalar>, saved: Saved<Scalar>) {
+    let parameters = prepared.parameters
     let shape = Shape(old: old, new: new, parameters: parameters)
-    let root = 1 / Scalar(shape.inputWidth).squareRoot()
     var output = Matrix<Scalar>(rows: new.rows, columns: shape.newHeads * shape.outputWidth)
     var saved: Saved<Scalar> = []
     for head in 0..<shape.newHeads {
-      let queries = shape.head(head, of: new).timesTransposed(parameters.query).mapElements { $0 * root }
-      let directions = queries.times(parameters.key)
+      let directions = shape.head(head, of: new).times(prepared.product)
       let probabilities = Softmax.forward(shape.scores(directions, old, new))
       let weights = probabilities.mapElements { $0 * parameters.scale }
       // The heads' values are added up by one product: of the heads, each times its weight, with all V_j.
       let scaled = shape.scaled(old, new, by: weights)
       shape.add(scaled, .rowsRows, parameters.values, keep: 0, to: &output, column: head * shape.outputWidth)
       shape.add(weights, .rowsColumns, parameters.biases, keep: 1, to: &output, column: head * shape.outputWidth)
-      saved.append(SavedHead(queries: queries, directions: directions, probabilities: probabilities))
+      saved.append(SavedHead(directions: directions, probabilities: probabilities))
       yield()
     }
     return (output, saved)
   }
 
-  /// Of each new head, with w = lambda p its weights and X the heads: dV += dy^T (w X), db += w^T dy,
-  /// dw_j = (dy V_j) . x_j + dy . b_j, dlambda = sum(dw p); ds by the softmax, the new inputs get w_j dy V_j and
-  /// ds_j u; with u = q W_k: du = sum_j ds_j x_j, dq = du W_k^T, dW_k = q^T du.
   @specialized(where Scalar == Float)
   package static func backward<Scalar: KernelScalar>(
     _ gradient: Matrix<Scalar>, old: Matrix<Scalar>, new: Matrix<Scalar>, parameters: Parameters<Scalar>,
     saved: Saved<Scalar>
   ) -> (new: Matrix<Scalar>, parameters: Parameters<Scalar>) {
-    func zeros(_ like: Matrix<Scalar>) -> Matrix<Scalar> { Matrix(rows: like.rows, columns: like.columns) }
-    var result = Parameters<Scalar>(
-      query: zeros(parameters.query), key: zeros(parameters.key), values: zeros(parameters.values),
-      biases: zeros(parameters.biases), scale: 0)
+    var sums = Gradient(of: parameters)
     let newGradient = backward(
-      gradient, old: old, new: new, parameters: parameters, saved: saved, adding: &result)
-    return (newGradient, result)
+      gradient, old: old, new: new, prepared: Prepared(parameters), saved: saved, adding: &sums)
+    return (newGradient, sums.passedBack(to: parameters))
   }
 
-  /// The same, the parameters' gradient being added to `result`; `yield` is called after every new head.
+  /// Of each new head, with w = lambda p its weights and X the heads: dV += dy^T (w X), db += w^T dy,
+  /// dw_j = (dy V_j) . x_j + dy . b_j, dlambda = sum(dw p); ds by the softmax, the new inputs get w_j dy V_j and
+  /// ds_j u; with u = x_n M: du = sum_j ds_j x_j, dM += x_n^T du and x_n gets du M^T. `yield` is called twice a new head.
   @specialized(where Scalar == Float)
   package static func backward<Scalar: KernelScalar>(
-    _ gradient: Matrix<Scalar>, old: Matrix<Scalar>, new: Matrix<Scalar>, parameters: Parameters<Scalar>,
-    saved: Saved<Scalar>, adding result: inout Parameters<Scalar>, yield: () -> Void = {}
+    _ gradient: Matrix<Scalar>, old: Matrix<Scalar>, new: Matrix<Scalar>, prepared: Prepared<Scalar>,
+    saved: Saved<Scalar>, adding sums: inout Gradient<Scalar>, yield: () -> Void = {}
   ) -> Matrix<Scalar> {
+    let parameters = prepared.parameters
     let shape = Shape(old: old, new: new, parameters: parameters)
-    let root = 1 / Scalar(shape.inputWidth).squareRoot()
     var newGradient = Matrix<Scalar>(rows: new.rows, columns: new.columns)
     for (head, saved) in saved.enumerated() {
       let dy = gradient.selectingColumns([head * shape.outputWidth..<(head + 1) * shape.outputWidth])
       let weights = saved.probabilities.mapElements { $0 * parameters.scale }
-      shape.add(dy, .columnsColumns, shape.scaled(old, new, by: weights), keep: 1, to: &result.values, column: 0)
-      shape.add(weights, .columnsColumns, dy, keep: 1, to: &result.biases, column: 0)
+      shape.add(dy, .columnsColumns, shape.scaled(old, new, by: weights), keep: 1, to: &sums.values, column: 0)
+      shape.add(weights, .columnsColumns, dy, keep: 1, to: &sums.biases, column: 0)
+      yield()
       let passed = dy.times(parameters.values)
       let own = shape.dots(passed, old, new)
       let weightGradient = dy.timesTransposed(parameters.biases).mapElements(with: own) { $0 + $1 }
       for index in weightGradient.storage.indices {
-        result.scale += weightGradient.storage[index] * saved.probabilities.storage[index]
+        sums.scale += weightGradient.storage[index] * saved.probabilities.storage[index]
       }
       let scoreGradient = Softmax.backward(
         weightGradient.mapElements { $0 * parameters.scale }, output: saved.probabilities)
       shape.addToNew(passed, weights, saved.directions, scoreGradient, to: &newGradient)
       let directionGradient = shape.sum(old, new, by: scoreGradient)
-      shape.add(saved.queries, .columnsColumns, directionGradient, keep: 1, to: &result.key, column: 0)
-      let queryGradient = directionGradient.timesTransposed(parameters.key).mapElements { $0 * root }
       let input = shape.head(head, of: new)
-      shape.add(queryGradient, .columnsColumns, input, keep: 1, to: &result.query, column: 0)
+      shape.add(input, .columnsColumns, directionGradient, keep: 1, to: &sums.product, column: 0)
       shape.add(
-        queryGradient, .rowsColumns, parameters.query, keep: 1, to: &newGradient, column: head * shape.inputWidth)
+        directionGradient, .rowsRows, prepared.product, keep: 1, to: &newGradient, column: head * shape.inputWidth)
       yield()
     }
     return newGradient

@@ -33,7 +33,8 @@ import Testing
       heads: 2, blocks: 2, earlierHeads: 3, backbone: try GoldenBackbone("vit").load().description)
     let flat = normal(1, shape.parameterCount, seed: 1).storage
     #expect(ExpertParameters(shape, flat).flat == flat)
-    #expect(ExpertParameters(zerosOf: shape).flat.allSatisfy { $0 == 0 })
+    let zeros = ExpertGradient(shape).flat(for: ExpertParameters(shape, flat))
+    #expect(zeros == [Float](repeating: 0, count: flat.count))
   }
 
   @Test func startsAsTheAuthorsDo() throws {

@@ -40,6 +40,26 @@ import Testing
     }
   }
 
+  /// Float sums of a few hundred products.
+  static let furthestFromEquations = 1e-5
+
+  @Test(arguments: [("clip", true), ("vit", false), ("deit", false)], [1, 2])
+  func featuresAreWhatTheEquationsSay(backbone: (name: String, isQuickGELU: Bool), blocks: Int) throws {
+    let test = try ExpertCase(backbone.name)
+    let first = test.expert(heads: 1, blocks: blocks, seed: 1)
+    let second = test.expert(heads: 2, blocks: blocks, earlier: [first], seed: 2)
+    let third = test.expert(heads: 1, blocks: blocks, earlier: [first, second], seed: 3)
+    let heads = test.frozen(blocks)[0]
+    var slices: [ExpertSlices] = []
+    for expert in [first, second, third] {
+      let result = expert.run(heads, earlier: slices)
+      let expected = ExpertReference(expert, isQuickGELU: backbone.isQuickGELU).feature(heads, earlier: slices)
+      let distance = relativeDistance(result.feature, expected.map { Float($0) })
+      #expect(distance < Self.furthestFromEquations)
+      slices.append(result.slices)
+    }
+  }
+
   @Test(arguments: BackbonePrecision.allCases)
   func anExpertsFeatureStaysWhateverIsLearnedLater(precision: BackbonePrecision) throws {
     let test = try ExpertCase("clip", precision)
@@ -95,13 +115,39 @@ import Testing
     let parameters = ExpertParameters(expert.shape, expert.flat)
     let frozen = test.frozen(2)
     let pass = ExpertPass(test.backbone, shape: expert.shape, keepsRecords: true)
-    var sums = ExpertParameters(zerosOf: expert.shape)
+    var sums = ExpertGradient(expert.shape)
+    let gradient = Matrix<Float>(rows: 1, columns: expert.shape.featureWidth, repeating: 1)
     for index in [0, 1, 0, 0, 1] {
       #expect(pass.forward(parameters, frozen[index]) {} == expert.run(frozen[index]).feature)
-      pass.backward([Float](repeating: 1, count: expert.shape.featureWidth), adding: &sums) {}
+      pass.backward(gradient, adding: &sums) {}
     }
-    let areFinite = sums.flat.allSatisfy { $0.isFinite }
+    let areFinite = sums.flat(for: parameters).allSatisfy { $0.isFinite }
     #expect(areFinite)
+  }
+
+  /// Up to three class tokens are added up in another order than more of them; nothing else depends on the company.
+  @Test func anImagesFeaturesDoNotDependOnItsCompany() throws {
+    let test = try ExpertCase()
+    let first = test.expert(heads: 1, blocks: 2, seed: 7)
+    let expert = test.expert(heads: 2, blocks: 2, earlier: [first], seed: 8)
+    let parameters = ExpertParameters(expert.shape, expert.flat)
+    let sources = test.frozen(2).map { ExpertSource(heads: $0, earlier: [first.run($0).slices]) }
+    let alone = sources.map { expert.run($0.heads, earlier: $0.earlier) }
+    let pass = ExpertPass(test.backbone, shape: expert.shape)
+    let order = [0, 1, 1, 0, 1]
+    let together = pass.forward(parameters, order.map { sources[$0] }) {}
+    for (row, image) in order.enumerated() {
+      #expect(relativeDistance(together.row(row), alone[image].feature) < 1e-5)
+      let patches = expert.shape.sliceWidth
+      #expect(Array(together.row(row).suffix(patches)) == Array(alone[image].feature.suffix(patches)))
+      #expect(
+        pass.slices(of: row).withBytes { Array($0) } == pass.slices(of: image == 0 ? 0 : 1).withBytes { Array($0) })
+    }
+    let two = pass.forward(parameters, sources) {}
+    for image in 0..<2 {
+      #expect(Array(two.row(image)) == alone[image].feature)
+      #expect(pass.slices(of: image).withBytes { Array($0) } == alone[image].slices.withBytes { Array($0) })
+    }
   }
 }
 

@@ -51,7 +51,7 @@ private struct Material {
         inputs: { [heads, earlier] example in
           var slices: [ExpertSlices] = []
           for expert in earlier { slices.append(expert.run(heads[example], earlier: slices).slices) }
-          return (heads[example], slices)
+          return ExpertSource(heads: heads[example], earlier: slices)
         }),
       start: ExpertStart.parameters(shape, generator: &generator), set: set, options: options, pool: pool)
   }

@@ -1,8 +1,8 @@
 internal import CKernels
 internal import Tensor
 
-/// What later experts read of an earlier expert, of one image: in every block what its MLP read and the hidden after the
-/// activation, `[rows, heads * headWidth]` and `[rows, heads * hiddenWidth]`, in bytes as `FrozenHeads`.
+/// What later experts read of an earlier expert, of one image: in every block what its MLP read and the hidden after
+/// the activation, `[rows, heads * headWidth]` and `[rows, heads * hiddenWidth]`, in bytes as `FrozenHeads`.
 ///
 /// Later experts read these bytes in training and in serving alike. Written by the thread that makes it; immutable from
 /// then on.

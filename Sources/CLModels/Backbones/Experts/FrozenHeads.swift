@@ -1,12 +1,12 @@
 internal import CKernels
 
-/// What experts over the last blocks of a backbone read of an image, as bytes in one piece of memory that can be written
-/// to a file and read back: the first of these blocks' input after its LayerNorm, `[tokens, width]`; and of every one of
-/// them what its MLP reads, `[rows, width]`, and the MLP's hidden after the activation, `[rows, mlpWidth]`. Rows are all
-/// tokens, in the last block the class token alone: the backbone computes no more there.
+/// What experts over the last blocks of a backbone read of an image, as bytes in one piece of memory that can be
+/// written to a file and read back: the first of these blocks' input after its LayerNorm, `[tokens, width]`; and of
+/// every one of them what its MLP reads, `[rows, width]`, and the MLP's hidden after the activation, `[rows,
+/// mlpWidth]`. Rows are all tokens, in the last block the class token alone: the backbone computes no more there.
 ///
-/// In int8 these are the very bytes that the backbone's own products read. Written by the thread that makes it; immutable
-/// from then on.
+/// In int8 these are the very bytes that the backbone's own products read. Written by the thread that makes it;
+/// immutable from then on.
 package final class FrozenHeads: FrozenBytes {
   /// How many numbers of what there are.
   package struct Shape: FrozenShape {
@@ -41,7 +41,8 @@ package final class FrozenHeads: FrozenBytes {
     memory = QuantizedMemory(shape.rows)
   }
 
-  /// Heads that were written out: `fill` puts `shape.byteCount` bytes into the memory it is given, and says whether it could.
+  /// Heads that were written out: `fill` puts `shape.byteCount` bytes into the memory it is given, and says whether it
+  /// could.
   package convenience init?(shape: Shape, fill: (UnsafeMutableRawBufferPointer) -> Bool) {
     self.init(shape: shape)
     guard fill(memory.bytes) else { return nil }

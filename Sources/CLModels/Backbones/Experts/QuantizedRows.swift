@@ -1,7 +1,7 @@
 internal import CKernels
 
-/// Rows of numbers as unsigned bytes with a scale and a zero a row, x ~= scale (byte - zero), as `ck_quantize_rows` makes
-/// them: a place in memory that another object owns. In order: the bytes, the scales, the zeros.
+/// Rows of numbers as unsigned bytes with a scale and a zero a row, x ~= scale (byte - zero), as `ck_quantize_rows`
+/// makes them: a place in memory that another object owns. In order: the bytes, the scales, the zeros.
 struct QuantizedRows {
   struct Shape: Sendable, Equatable {
     let rows: Int

@@ -22,8 +22,8 @@ extension VisionTransformer {
     return (feature, tokens)
   }
 
-  /// The class token in front of the first block, `[width]`, which no image changes: where a prompt starts that reads out
-  /// the backbone's own feature.
+  /// The class token in front of the first block, `[width]`, which no image changes: where a prompt starts that reads
+  /// out the backbone's own feature.
   package var classTokenStart: [Float] {
     workspaces.withWorkspace { workspace in
       let context = workspace.context(isa: description.instructionSet.kernels, precision: description.precision)
@@ -81,8 +81,8 @@ package final class PromptedBackbone: Sendable {
   package var featureWidth: Int { (1 + layout.groups.count) * backbone.description.featureWidth }
 
   /// `[images.count, featureWidth]`: the backbone's feature and one a group, each of length 1. The prompts go through
-  /// every block right after the image's own tokens, while its weights are near. `heads`, one an image or none, are filled
-  /// on the way with what experts read.
+  /// every block right after the image's own tokens, while its weights are near. `heads`, one an image or none, are
+  /// filled on the way with what experts read.
   package func embed(_ images: [RGBImage], filling heads: [FrozenHeads] = [], yield: () -> Void) -> Matrix<Float> {
     precondition(heads.isEmpty || heads.count == images.count, "heads for every image or for none")
     var storage: [Float] = []

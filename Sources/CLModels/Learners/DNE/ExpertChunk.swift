@@ -1,7 +1,7 @@
 internal import Tensor
 
-/// What an expert reads of an example: the backbone's heads, and the slices of the experts before it; any thread.
-package typealias ExpertInputs = @Sendable (_ example: Int) -> (heads: FrozenHeads, earlier: [ExpertSlices])
+/// What an expert reads of an example; any thread.
+package typealias ExpertInputs = @Sendable (_ example: Int) -> ExpertSource
 
 extension TrainedSource {
   /// One expert beside a backbone.
@@ -14,37 +14,37 @@ extension TrainedSource {
   }
 }
 
-/// Goes through examples one by one. What the way back needs is computed a second time: kept for a whole episode, it would
-/// be megabytes an example.
+/// Goes through examples a few at a time. What the way back needs is computed a second time: kept for a whole episode, it
+/// would be megabytes an example.
 private final class ExpertChunk: TrainingChunk {
   private let pass: ExpertPass
   private let inputs: ExpertInputs
   private var parameters: ExpertParameters
-  private var examples: [Int] = []
+  private var parts: [[Int]] = []
 
   init(_ pass: ExpertPass, inputs: @escaping ExpertInputs) {
     self.pass = pass
     self.inputs = inputs
-    parameters = ExpertParameters(zerosOf: pass.shape)
+    parameters = ExpertParameters(pass.shape, [Float](repeating: 0, count: pass.shape.parameterCount))
   }
 
-  func forward(_ parameters: [Float], examples: [Int], yield: () -> Void) -> Matrix<Float> {
-    (self.parameters, self.examples) = (ExpertParameters(pass.shape, parameters), examples)
-    let parameters = self.parameters
-    return Matrix(
-      examples.map { example in
-        let (heads, earlier) = inputs(example)
-        return pass.forward(parameters, heads, earlier: earlier, yield: yield)
-      })
+  func forward(_ flat: [Float], examples: [Int], yield: () -> Void) -> Matrix<Float> {
+    parameters = ExpertParameters(pass.shape, flat)
+    parts = stride(from: 0, to: examples.count, by: ExpertPass.usualImages).map {
+      Array(examples[$0..<min(examples.count, $0 + ExpertPass.usualImages)])
+    }
+    let features = parts.flatMap { pass.forward(parameters, $0.map(inputs), yield: yield).storage }
+    return Matrix(rows: examples.count, columns: pass.shape.featureWidth, storage: features)
   }
 
   func backward(_ gradient: Matrix<Float>, yield: () -> Void) -> [Float] {
-    var sums = ExpertParameters(zerosOf: pass.shape)
-    for (row, example) in examples.enumerated() {
-      let (heads, earlier) = inputs(example)
-      _ = pass.forward(parameters, heads, earlier: earlier, yield: yield)
-      pass.backward(Array(gradient.row(row)), adding: &sums, yield: yield)
+    var sums = ExpertGradient(pass.shape)
+    var row = 0
+    for part in parts {
+      _ = pass.forward(parameters, part.map(inputs), yield: yield)
+      pass.backward(gradient.selectingRows(row..<row + part.count), adding: &sums, yield: yield)
+      row += part.count
     }
-    return sums.flat
+    return sums.flat(for: parameters)
   }
 }

@@ -1,8 +1,14 @@
-internal import Tensor
+package import Tensor
 
-/// An expert's parameters as its passes compute with them, or a gradient of them: made once from the flat numbers that an
-/// optimizer and a file keep, and read by any number of threads.
-package struct ExpertParameters: Sendable {
+/// An expert's parameters as its passes compute with them: made once from the flat numbers that an optimizer and a file
+/// keep, and read by any number of threads.
+package typealias ExpertParameters = ExpertTree<TaskAttention.Prepared<Float>>
+
+/// The gradient of an expert's parameters, to which the images of a step are added.
+package typealias ExpertGradient = ExpertTree<TaskAttention.Gradient<Float>>
+
+/// Something for each of an expert's parameters, task attentions in a form of their own.
+package struct ExpertTree<Mixing: Sendable>: Sendable {
   struct Linear: Sendable {
     var weights: Matrix<Float>
     var bias: [Float]
@@ -20,8 +26,8 @@ package struct ExpertParameters: Sendable {
     var value: Matrix<Float>
     var attentionOutput: Linear
     var norm2: Norm
-    var up: TaskAttention.Parameters<Float>
-    var down: TaskAttention.Parameters<Float>
+    var up: Mixing
+    var down: Mixing
   }
 
   package let shape: ExpertShape
@@ -29,9 +35,40 @@ package struct ExpertParameters: Sendable {
   var blocks: [Block]
   var patchNorm: Norm
   var classNorm: Norm
+}
 
+extension ExpertParameters {
   /// flat: `shape.parameterCount` numbers in the order of `ExpertRanges`.
   package init(_ shape: ExpertShape, _ flat: [Float]) {
+    self.init(shape, flat) { TaskAttention.Prepared($0) }
+  }
+
+  /// All numbers in the order of `ExpertRanges`.
+  package var flat: [Float] { flat { $0.parameters } }
+}
+
+extension ExpertGradient {
+  /// Zeros.
+  package init(_ shape: ExpertShape) {
+    self.init(shape, [Float](repeating: 0, count: shape.parameterCount)) { TaskAttention.Gradient(of: $0) }
+  }
+
+  /// All numbers in the order of `ExpertRanges`, for the parameters that the passes had.
+  package func flat(for parameters: ExpertParameters) -> [Float] {
+    precondition(parameters.shape == shape, "parameters of another expert")
+    let mixings = parameters.blocks.flatMap { [$0.up.parameters, $0.down.parameters] }
+    var next = 0
+    return flat { gradient in
+      defer { next += 1 }
+      return gradient.passedBack(to: mixings[next])
+    }
+  }
+}
+
+extension ExpertTree {
+  fileprivate init(
+    _ shape: ExpertShape, _ flat: [Float], mixing: (TaskAttention.Parameters<Float>) -> Mixing
+  ) {
     precondition(flat.count == shape.parameterCount, "parameters of another expert")
     self.shape = shape
     let ranges = shape.ranges
@@ -46,11 +83,12 @@ package struct ExpertParameters: Sendable {
     func norm(_ ranges: ExpertRanges.Norm) -> Norm {
       Norm(gain: Array(flat[ranges.gain]), bias: Array(flat[ranges.bias]))
     }
-    func mixing(_ ranges: ExpertRanges.Mixing, inputWidth: Int, outputWidth: Int) -> TaskAttention.Parameters<Float> {
-      TaskAttention.Parameters(
-        query: matrix(ranges.query, rows: inputWidth), key: matrix(ranges.key, rows: inputWidth),
-        values: matrix(ranges.values, rows: outputWidth), biases: matrix(ranges.biases, rows: heads),
-        scale: flat[ranges.scale.lowerBound])
+    func attention(_ ranges: ExpertRanges.Mixing, inputWidth: Int, outputWidth: Int) -> Mixing {
+      mixing(
+        TaskAttention.Parameters(
+          query: matrix(ranges.query, rows: inputWidth), key: matrix(ranges.key, rows: inputWidth),
+          values: matrix(ranges.values, rows: outputWidth), biases: matrix(ranges.biases, rows: heads),
+          scale: flat[ranges.scale.lowerBound]))
     }
     input = linear(ranges.input)
     blocks = ranges.blocks.map { block in
@@ -58,20 +96,15 @@ package struct ExpertParameters: Sendable {
         norm1: norm(block.norm1), query: matrix(block.query, rows: slice), key: matrix(block.key, rows: slice),
         value: matrix(block.value, rows: slice), attentionOutput: linear(block.attentionOutput),
         norm2: norm(block.norm2),
-        up: mixing(block.up, inputWidth: shape.headWidth, outputWidth: shape.hiddenWidth),
-        down: mixing(block.down, inputWidth: shape.hiddenWidth, outputWidth: shape.headWidth))
+        up: attention(block.up, inputWidth: shape.headWidth, outputWidth: shape.hiddenWidth),
+        down: attention(block.down, inputWidth: shape.hiddenWidth, outputWidth: shape.headWidth))
     }
     patchNorm = norm(ranges.patchNorm)
     classNorm = norm(ranges.classNorm)
   }
 
-  /// Zeros, to which gradients are added.
-  package init(zerosOf shape: ExpertShape) {
-    self.init(shape, [Float](repeating: 0, count: shape.parameterCount))
-  }
-
-  /// All numbers in the order of `ExpertRanges`.
-  package var flat: [Float] {
+  /// mixing: called in the order of the blocks, `up` before `down`.
+  fileprivate func flat(_ mixing: (Mixing) -> TaskAttention.Parameters<Float>) -> [Float] {
     var result: [Float] = []
     result.reserveCapacity(shape.parameterCount)
     func append(_ linear: Linear) {
@@ -92,8 +125,8 @@ package struct ExpertParameters: Sendable {
       for matrix in [block.query, block.key, block.value] { result += matrix.storage }
       append(block.attentionOutput)
       append(block.norm2)
-      append(block.up)
-      append(block.down)
+      append(mixing(block.up))
+      append(mixing(block.down))
     }
     append(patchNorm)
     append(classNorm)

@@ -1,14 +1,16 @@
 internal import CKernels
-internal import Tensor
+package import Tensor
 
-/// One image through an expert beside a frozen backbone, forward and backward (dense network expansion, Hu et al. 2023).
-/// Only the expert is computed: what it reads of the image comes from `FrozenHeads`, what it reads of earlier experts from
-/// their `ExpertSlices`, and nothing flows back into either.
+/// A few images through an expert beside a frozen backbone, forward and backward (dense network expansion, Hu et al.
+/// 2023). Only the expert is computed: what it reads of the images comes from `FrozenHeads`, what it reads of earlier
+/// experts from their `ExpertSlices`, and nothing flows back into either.
 ///
-/// The expert's slice starts as input(LN1(x)) of its first block's input and runs through its blocks; its feature is the
-/// class token after the last block and the mean of the patches before it, each after a LayerNorm of its own.
+/// The expert's slice starts as input(LN1(x)) of its first block's input and runs through its blocks; its feature is
+/// the class token after the last block and the mean of the patches before it, each after a LayerNorm of its own.
 ///
-/// One thread at a time. Results depend on what goes in and the instruction set alone.
+/// One thread at a time. Results depend on what goes in and the instruction set alone. An image's slices and features
+/// do not depend on its company but for the last bits of its class token: products of up to three rows are added up in
+/// another order than those of more.
 package final class ExpertPass {
   package let shape: ExpertShape
   private let frozenShape: FrozenHeads.Shape
@@ -18,6 +20,9 @@ package final class ExpertPass {
   /// What the last forward pass leaves for `slices`, `[rows, heads * width]` of every block.
   private var kept: [(mlpInput: Matrix<Float>, hidden: Matrix<Float>)] = []
   private var record: ExpertRecord?
+
+  /// As many images as go through together so that training lets urgent work through every two milliseconds.
+  package static let usualImages = 4
 
   /// keepsRecords: whether a backward pass follows.
   package init(_ backbone: VisionTransformer, shape: ExpertShape, keepsRecords: Bool = false) {
@@ -29,120 +34,111 @@ package final class ExpertPass {
   }
 
   private func block(_ index: Int) -> ExpertBlock {
-    ExpertBlock(heads: shape.heads, isLast: index == shape.blocks - 1, activation: activations[index], isa: isa)
+    ExpertBlock(shape: shape, isLast: index == shape.blocks - 1, activation: activations[index], isa: isa)
   }
 
-  /// The image's feature, `[shape.featureWidth]`, not of unit length: class token, then patches.
-  ///
-  /// earlier: the slices of all earlier experts, oldest first. `yield` is called after every new head of every task
-  /// attention: every two milliseconds or sooner up to about forty heads.
+  /// One image's feature, `[shape.featureWidth]`: see below.
   package func forward(
     _ parameters: ExpertParameters, _ heads: FrozenHeads, earlier: [ExpertSlices] = [], yield: () -> Void
   ) -> [Float] {
+    forward(parameters, [ExpertSource(heads: heads, earlier: earlier)], yield: yield).storage
+  }
+
+  /// The images' features, `[images.count, shape.featureWidth]`, not of unit length: class token, then patches.
+  ///
+  /// `yield` is called after every new head of every task attention.
+  package func forward(
+    _ parameters: ExpertParameters, _ images: [ExpertSource], yield: () -> Void
+  ) -> Matrix<Float> {
     precondition(parameters.shape == shape, "parameters of another expert")
-    precondition(heads.shape == frozenShape, "heads of another backbone, or of other blocks")
     precondition(
-      earlier.allSatisfy { $0.shape.blocks == shape.blocks && $0.shape.tokens == shape.tokens }
-        && earlier.reduce(0) { $0 + $1.shape.heads } == shape.earlierHeads, "slices of the earlier experts")
-    let input = old(
-      [heads.input], rows: shape.tokens, columns: shape.width)
+      images.allSatisfy { $0.heads.shape == frozenShape && $0.fits(shape) }, "heads and slices that this expert reads")
+    let input = images.input(shape, isa: isa)
     var x = parameters.input.forward(input)
     yield()
     kept = []
     var saved: [ExpertBlock.Saved] = []
-    var patches: (output: Matrix<Float>, saved: LayerNormalization.Saved<Float>)?
+    var patches = x
     for index in 0..<shape.blocks {
-      let block = block(index)
-      if block.isLast { patches = parameters.patchNorm.forward(x) }
-      let result = block.forward(
-        x, old: old(heads, earlier, block: index), parameters: parameters.blocks[index], yield: yield)
+      patches = x
+      let result = block(index).forward(
+        x, old: images.old(shape, block: index, isa: isa), parameters: parameters.blocks[index], yield: yield)
       x = result.output
       kept.append((result.saved.mlpInput, result.saved.hidden))
       if keepsRecords { saved.append(result.saved) }
     }
-    let (classToken, classNorm) = parameters.classNorm.forward(x)
-    guard let patches else { preconditionFailure("an expert has a last block") }
+    let (normalizedPatches, patchNorm) = parameters.patchNorm.forward(patches)
+    let (classTokens, classNorm) = parameters.classNorm.forward(x)
     record =
       keepsRecords
       ? ExpertRecord(
-        parameters: parameters, input: input, blocks: saved, patchNorm: patches.saved, classNorm: classNorm) : nil
-    let sums = patches.output.selectingRows(shape.tokens - shape.patches..<shape.tokens).columnSums()
-    return classToken.storage + sums.map { $0 / Float(shape.patches) }
+        parameters: parameters, images: images, input: input, blocks: saved, patchNorm: patchNorm,
+        classNorm: classNorm) : nil
+    var features: [Float] = []
+    for image in images.indices {
+      let end = (image + 1) * shape.tokens
+      features += classTokens.row(image)
+      features += normalizedPatches.selectingRows(end - shape.patches..<end).columnSums().map {
+        $0 / Float(shape.patches)
+      }
+    }
+    return Matrix(rows: images.count, columns: shape.featureWidth, storage: features)
   }
 
-  /// What later experts read of the image that went through last.
-  package func slices() -> ExpertSlices {
+  /// What later experts read of one of the images that went through last.
+  package func slices(of image: Int = 0) -> ExpertSlices {
     precondition(!kept.isEmpty, "slices follow a forward pass")
     let slices = ExpertSlices(shape: shape.slices)
     for (index, block) in kept.enumerated() {
-      slices.freeze(block: index, mlpInput: block.mlpInput, hidden: block.hidden, isa: isa)
+      let rows = image * shape.rows(index)..<(image + 1) * shape.rows(index)
+      slices.freeze(
+        block: index, mlpInput: block.mlpInput.selectingRows(rows), hidden: block.hidden.selectingRows(rows), isa: isa)
     }
     return slices
   }
 
-  /// Adds the gradient of the parameters to `sums`, given that of the feature `forward` returned last.
-  package func backward(_ gradient: [Float], adding sums: inout ExpertParameters, yield: () -> Void) {
+  /// Adds the gradient of the parameters to `sums`, given that of the features `forward` returned last,
+  /// `[images, shape.featureWidth]`. `yield` is called twice a new head of every task attention.
+  package func backward(_ gradient: Matrix<Float>, adding sums: inout ExpertGradient, yield: () -> Void) {
     guard let record else { preconditionFailure("a pass that kept nothing has no way back") }
-    precondition(gradient.count == shape.featureWidth && sums.shape == shape, "a gradient of this expert's feature")
+    precondition(
+      gradient.rows == record.images.count && gradient.columns == shape.featureWidth && sums.shape == shape,
+      "a gradient of this expert's features")
     let parameters = record.parameters
-    let width = shape.sliceWidth
     var dx = parameters.classNorm.backward(
-      Matrix(rows: 1, columns: width, storage: Array(gradient.prefix(width))), saved: record.classNorm,
-      adding: &sums.classNorm)
+      gradient.selectingColumns([0..<shape.sliceWidth]), saved: record.classNorm, adding: &sums.classNorm)
     for index in (0..<shape.blocks).reversed() {
-      let block = block(index)
-      dx = block.backward(
-        dx, saved: record.blocks[index], parameters: parameters.blocks[index], adding: &sums.blocks[index],
-        yield: yield)
-      if block.isLast {
-        let share = gradient.suffix(width).map { $0 / Float(shape.patches) }
-        let zeros = [Float](repeating: 0, count: (shape.tokens - shape.patches) * width)
-        let patches = zeros + (0..<shape.patches).flatMap { _ in share }
-        dx.addRows(
-          parameters.patchNorm.backward(
-            Matrix(rows: shape.tokens, columns: width, storage: patches), saved: record.patchNorm,
-            adding: &sums.patchNorm))
+      dx = block(index).backward(
+        dx, saved: record.blocks[index], old: record.images.old(shape, block: index, isa: isa),
+        parameters: parameters.blocks[index], adding: &sums.blocks[index], yield: yield)
+      if index == shape.blocks - 1 {
+        dx.add(
+          parameters.patchNorm.backward(patchGradient(gradient), saved: record.patchNorm, adding: &sums.patchNorm))
       }
     }
     sums.input.add(dx, input: record.input)
     yield()
   }
 
-  // MARK: What is read
-
-  /// What a block's task attentions read besides the expert's own heads: the backbone's, then every earlier expert's.
-  private func old(_ heads: FrozenHeads, _ earlier: [ExpertSlices], block: Int) -> ExpertBlock.Old {
-    ExpertBlock.Old(
-      mlpInput: old(
-        [heads.mlpInput(block)] + earlier.map { $0.mlpInput(block) }, rows: shape.rows(block),
-        columns: shape.oldHeads * shape.headWidth),
-      hidden: old(
-        [heads.hidden(block)] + earlier.map { $0.hidden(block) }, rows: shape.rows(block),
-        columns: shape.oldHeads * shape.hiddenWidth, firstColumns: shape.backboneHeads * shape.hiddenWidth))
-  }
-
-  /// Rows side by side as floats, `[rows, columns]`, the first part in the first `firstColumns` of them.
-  private func old(
-    _ parts: [QuantizedRows], rows: Int, columns: Int, firstColumns: Int? = nil
-  ) -> Matrix<Float> {
-    let storage = [Float](unsafeUninitializedCapacity: rows * columns) { out, count in
-      guard let out = out.baseAddress else { return }
-      // Where the heads do not divide the MLP, some columns belong to no number.
-      if let firstColumns, firstColumns != parts[0].shape.width { out.initialize(repeating: 0, count: rows * columns) }
-      var column = 0
-      for (index, part) in parts.enumerated() {
-        part.read(into: out + column, stride: columns, isa: isa)
-        column += index == 0 ? firstColumns ?? part.shape.width : part.shape.width
+  /// The gradient of every token before the last block's LayerNormed patches were averaged.
+  private func patchGradient(_ gradient: Matrix<Float>) -> Matrix<Float> {
+    let width = shape.sliceWidth
+    var result = Matrix<Float>(rows: gradient.rows * shape.tokens, columns: width)
+    for image in 0..<gradient.rows {
+      let share = gradient.row(image).suffix(width).map { $0 / Float(shape.patches) }
+      let end = (image + 1) * shape.tokens
+      for row in end - shape.patches..<end {
+        result.storage.replaceSubrange(row * width..<(row + 1) * width, with: share)
       }
-      count = rows * columns
     }
-    return Matrix(rows: rows, columns: columns, storage: storage)
+    return result
   }
 }
 
-/// What an image leaves for the way back.
-struct ExpertRecord {
+/// What images leave for the way back.
+private struct ExpertRecord {
   let parameters: ExpertParameters
+  let images: [ExpertSource]
   let input: Matrix<Float>
   let blocks: [ExpertBlock.Saved]
   let patchNorm: LayerNormalization.Saved<Float>

@@ -1,5 +1,5 @@
-/// How large an expert is: some heads beside a backbone's, over its last blocks (dense network expansion, Hu et al. 2023,
-/// on a frozen backbone).
+/// How large an expert is: some heads beside a backbone's, over its last blocks (dense network expansion, Hu et al.
+/// 2023, on a frozen backbone).
 package struct ExpertShape: Sendable, Equatable {
   /// Its own heads, 1...16.
   package let heads: Int
