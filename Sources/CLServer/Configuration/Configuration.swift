@@ -44,6 +44,7 @@ package struct Configuration: Sendable, Equatable {
   // Experts
   package var expertHeads = 1
   package var expertBlocks = 4
+  package var expertLimit = 50
 
   // Training
   package var tokenMemoryBytes = 1 << 30

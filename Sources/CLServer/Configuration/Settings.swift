@@ -88,7 +88,10 @@ extension Setting {
       "expert_heads", .experts, ExpertShape.headRange, \.expertHeads, "Heads that a new expert adds to each block."),
     integer(
       "expert_blocks", .experts, 1...1000, \.expertBlocks,
-      "How many of the backbone's last blocks experts stand beside, at most all; after a change they are trained anew."),
+      "How many of the backbone's last blocks experts stand beside, at most all; after a change those of before go."),
+    integer(
+      "expert_limit", .experts, 1...1000, \.expertLimit, "Most experts there may be; a task that comes later adds none."
+    ),
   ]
 
   private static let logging = [

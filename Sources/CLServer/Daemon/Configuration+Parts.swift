@@ -79,6 +79,7 @@ extension SourceTrainers {
         tokens: cache(backbone.frozenShape), pool: pool),
       experts: ExpertTrainer(
         backbone: backbone, options: configuration.expertOptions, heads: configuration.expertHeads,
+        limit: configuration.expertLimit,
         frozen: cache(backbone.frozenHeadsShape(blocks: blocks)), pool: pool),
       emptyBank: SourceBank(
         prompts: PromptBank(isDeep: configuration.promptDepth == .deep), experts: ExpertBank(blocks: blocks)))

@@ -149,12 +149,14 @@ extension LearningService {
   /// Out are those that are worse than the baseline on some task by more than chance: answers lost against answers won, 1.96
   /// deviations (McNemar's test).
   ///
-  /// Of heads of one kind the one with less loss is better, if it answers at least as many right; the first of equals. The
-  /// loss of calibrated probabilities tells candidates apart that differ in few answers. Between kinds it says nothing: a
-  /// softmax is fitted to have little loss, whatever it answers. It is better than a ridge where it wins more answers than
-  /// it loses by more than a deviation, and a ridge is better than a softmax that it is not behind.
+  /// Of ridges the one with the least loss is best, the first of equals; it answers at least as many right as the
+  /// baseline. The loss of calibrated probabilities tells candidates apart that differ in few answers. Between kinds of
+  /// heads it says nothing: a softmax is fitted to have little loss, whatever it answers. So a softmax must win more
+  /// answers from every ridge than it loses, by more than a deviation; and a ridge takes a softmax's place that it is not
+  /// behind.
   package static func choose(_ judged: [Judged], baseline: Int) -> (index: Int?, reason: String?) {
     let plain = judged[baseline]
+    func isRidge(_ index: Int) -> Bool { judged[index].candidate.mixture.readOut == .kernelRidge }
     func harms(_ other: Judged) -> Bool {
       Set(plain.tasks).contains { task in
         isHarm(
@@ -163,21 +165,19 @@ extension LearningService {
     }
     let harmless = judged.indices.filter { $0 != baseline && !harms(judged[$0]) }
     if harmless.isEmpty { return (nil, "every candidate lowers the accuracy of some task beyond the interval") }
-    func isBetter(_ one: Judged, than other: Judged) -> Bool {
-      switch (one.candidate.mixture.readOut, other.candidate.mixture.readOut) {
-      case (.softmax, .kernelRidge): balance(zip(one.isRight, other.isRight)) > 1
-      case (.kernelRidge, .softmax): one.candidate.correct >= other.candidate.correct
-      default: one.candidate.loss < other.candidate.loss && one.candidate.correct >= plain.candidate.correct
-      }
+    let better = harmless.filter { index in
+      let (one, now) = (judged[index].candidate, plain.candidate)
+      return one.correct >= now.correct && (isRidge(index) != isRidge(baseline) || one.loss < now.loss)
     }
-    // Ridges come first, the softmax has to be better than the best of them.
-    let ridgesFirst = harmless.sorted { left, right in
-      let kinds = (judged[left].candidate.mixture.readOut, judged[right].candidate.mixture.readOut)
-      return kinds.0 == kinds.1 ? left < right : kinds.0 == .kernelRidge
+    let rivals = (harmless + [baseline]).filter(isRidge)
+    let softmaxes = better.filter { index in
+      !isRidge(index) && rivals.allSatisfy { balance(zip(judged[index].isRight, judged[$0].isRight)) > 1 }
     }
-    var best = baseline
-    for index in ridgesFirst where isBetter(judged[index], than: judged[best]) { best = index }
-    return best == baseline ? (nil, "no candidate answers better than what is served already") : (best, nil)
+    let eligible = softmaxes.isEmpty ? better.filter(isRidge) : softmaxes
+    guard let best = eligible.min(by: { judged[$0].candidate.loss < judged[$1].candidate.loss }) else {
+      return (nil, "no candidate answers better than what is served already")
+    }
+    return (best, nil)
   }
 
   // MARK: The end
@@ -229,7 +229,8 @@ extension LearningService {
     guard case .built(let built) = result else { return false }
     let tasks = Set((set.training + set.heldOut).map(\.taskID))
     let version = NewVersion(
-      afterTaskID: tasks.max(), manifest: built.manifest.json, artifacts: built.artifacts,
+      afterTaskID: tasks.max(), manifest: built.manifest.json,
+      artifacts: built.artifacts + VersionManifest.artifacts(of: built.sources),
       evaluations: built.evaluation.tasks, classEvaluations: built.evaluation.classes, removalCount: round.removals,
       servingTasks: tasks)
     var outcome = outcome

@@ -7,8 +7,9 @@ import Synchronization
 struct CarriedSources {
   /// They fit this backbone: the next version reads them on.
   var sources: ModelSources?
-  /// There were prompts, of another backbone or resolution: they must be trained anew.
-  var areLost = false
+  /// Kinds of sources there were that fit no more (another backbone, resolution or number of blocks): the newest task of
+  /// such a kind is trained anew.
+  var lost: Set<String> = []
 }
 
 extension LearningService {
@@ -60,8 +61,8 @@ extension LearningService {
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       metrics.fitSeconds.observe(seconds)
       let version = version(built, set, snapshot, adding: addition, checked: !evenIfStale)
-      let lacks = sources.bank.count < self.sources.bank.count || carried.withLock { $0.areLost }
-      guard let id = try insert(version, snapshot, adding: addition, trainingAnew: lacks, finishing: jobs) else {
+      let lost = lost(sources)
+      guard let id = try insert(version, snapshot, adding: addition, trainingAnew: lost, finishing: jobs) else {
         return false
       }
       serve(built, as: id, seconds: seconds)
@@ -110,7 +111,9 @@ extension LearningService {
   /// of them goes, or with more examples than prompts are read with.
   func sources(known: Set<Int64>, count: Int) -> ModelSources {
     let current = sources
-    let (bank, shadow) = (current.bank.keeping(known), current.shadow.keeping(known))
+    var (bank, shadow) = (current.bank.keeping(known), current.shadow.keeping(known))
+    // What judges must go on being of the same tasks as what it judges.
+    if current.bank.tasks == current.shadow.tasks { (bank, shadow) = bank.common(with: shadow) }
     let readsOn = bank == current.bank && count <= trainers.largestSet
     if readsOn, shadow == current.shadow { return current }
     return ModelSources(
@@ -136,20 +139,33 @@ extension LearningService {
     let tasks = Set((set.training + set.heldOut).map(\.taskID))
     let isNew = addition.map { added in !snapshot.tasks.contains { $0.id == added.taskID && $0.isServing } } ?? false
     return NewVersion(
-      afterTaskID: isNew ? addition?.taskID : tasks.max(), manifest: built.manifest.json, artifacts: built.artifacts,
+      afterTaskID: isNew ? addition?.taskID : tasks.max(), manifest: built.manifest.json,
+      artifacts: built.artifacts + VersionManifest.artifacts(of: built.sources),
       evaluations: built.evaluation.tasks, classEvaluations: built.evaluation.classes,
       removalCount: checked ? snapshot.removalCount : nil, servingTasks: tasks)
   }
 
+  /// The kinds of which the next version has less than the one before.
+  private func lost(_ next: ModelSources) -> Set<String> {
+    let now = Dictionary(
+      uniqueKeysWithValues: trainers.ranges(of: next.bank).map { ($0.trainer.kind, $0.sources.count) })
+    let less = trainers.ranges(of: sources.bank).filter { $0.sources.count > now[$0.trainer.kind, default: 0] }
+    return carried.withLock { $0.lost }.union(less.map(\.trainer.kind))
+  }
+
   /// Stores the version; nil when something was removed meanwhile.
   private func insert(
-    _ version: NewVersion, _ snapshot: TrainingSnapshot, adding addition: Addition?, trainingAnew: Bool,
+    _ version: NewVersion, _ snapshot: TrainingSnapshot, adding addition: Addition?, trainingAnew lost: Set<String>,
     finishing jobs: [Int64]
   ) throws(LearningFailure) -> Int64? {
     let trained = snapshot.tasks.filter { trainers[$0.learner] != nil }
     let added = trained.first { $0.id == addition?.taskID }
     // After a removal what the newest task added is trained once more.
-    let refined = added ?? (trainingAnew ? trained.last { version.servingTasks?.contains($0.id) == true } : nil)
+    let refined =
+      added
+      ?? trained.last { task in
+        lost.contains(trainers[task.learner]?.kind ?? "") && version.servingTasks?.contains(task.id) == true
+      }
     let event = NewEvent(kind: added == nil ? "ready" : "live", data: "{}")
     let updates = addition.map {
       [TaskUpdate(taskID: $0.taskID, state: added == nil ? .ready : .training, isServing: true, event: event)]
@@ -195,7 +211,7 @@ extension LearningService {
       guard case .corrupt = error else { throw error }
       logger.error("stored features or versions are damaged; they are made again", [LogField("error", "\(error)")])
       try store.dropDerived()
-      carried.withLock { $0.areLost = true }
+      carried.withLock { $0.lost = Set(trainers.kinds) }
       _ = try store.enqueueJob(kind: JobKind.rebuild)
     }
   }
@@ -204,11 +220,15 @@ extension LearningService {
   private func restoreDerived() throws(StorageError) -> Bool {
     try load(embedder.key)
     guard let version = try store.activeVersion() else { return true }
-    let wasTrained = version.artifacts.contains { VersionManifest.ArtifactKind.trained.contains($0.kind) }
-    guard let manifest = VersionManifest(json: version.record.manifest), manifest.features == embedder.key,
-      let model = try restored(version, manifest)
-    else {
-      carried.withLock { $0.areLost = wasTrained }
+    guard let manifest = VersionManifest(json: version.record.manifest), manifest.features == embedder.key else {
+      carried.withLock { $0.lost = trainers.kinds(in: version.artifacts.map(\.kind)) }
+      return false
+    }
+    let stored = storedSources(version, manifest)
+    guard stored.lost.isEmpty, let model = try restored(version, manifest, stored.sources) else {
+      try store.deletePromptFeatures(backboneKey: embedder.key, keeping: stored.sources.keys)
+      for key in stored.sources.keys where key != embedder.key { try load(key) }
+      carried.withLock { $0 = CarriedSources(sources: stored.sources, lost: stored.lost) }
       return false
     }
     try store.deletePromptFeatures(backboneKey: embedder.key, keeping: model.sources.keys)
@@ -230,29 +250,49 @@ extension LearningService {
       })
   }
 
-  private func restored(_ version: LoadedVersion, _ manifest: VersionManifest) throws(StorageError) -> ServingModel? {
+  /// What a version read, as far as it fits; and the kinds of what does not.
+  private func storedSources(
+    _ version: LoadedVersion, _ manifest: VersionManifest
+  ) -> (sources: ModelSources, lost: Set<String>) {
+    var lost: Set<String> = []
+    let description = embedder.backbone.description
+    func bank(_ promptKind: String, _ expertKind: String) -> SourceBank {
+      var bank = trainers.emptyBank
+      if let stored = version.artifacts.first(where: { $0.kind == promptKind }) {
+        if let prompts = try? PromptBank(stored.bytes), prompts.fits(description) {
+          bank.prompts = prompts
+        } else {
+          lost.insert(trainers.promptKind)
+        }
+      }
+      let singles = version.artifacts.filter { $0.kind == expertKind }.map { try? ExpertBank($0.bytes) }
+      if let experts = bank.experts.adding(singles), experts.fits(description) {
+        bank.experts = experts
+      } else {
+        lost.insert(trainers.expertKind)
+      }
+      return bank
+    }
+    typealias Kind = VersionManifest.ArtifactKind
+    let (trained, shadow) = (bank(Kind.prompts, Kind.expert), bank(Kind.shadow, Kind.shadowExpert))
+    // What is left of one without the other is judged by nothing.
+    let kept = lost.isEmpty ? (trained, shadow) : trained.common(with: shadow)
+    return (
+      ModelSources(
+        bank: kept.0, shadow: kept.1, mixture: manifest.mixture, temperature: lost.isEmpty ? manifest.temperature : nil,
+        backbone: embedder.backbone, backboneKey: embedder.key), lost
+    )
+  }
+
+  private func restored(
+    _ version: LoadedVersion, _ manifest: VersionManifest, _ sources: ModelSources
+  ) throws(StorageError) -> ServingModel? {
     func bytes(_ kind: String) -> [UInt8]? { version.artifacts.first { $0.kind == kind }?.bytes }
     guard let encoded = bytes(VersionManifest.ArtifactKind.head), let head = try? HeadCoding.decode(encoded),
       head.classCount == manifest.classes.count,
       let examples = bytes(VersionManifest.ArtifactKind.examples).flatMap({ VersionManifest.decodeExamples($0) })
     else { return nil }
-    func bank(_ promptKind: String, _ expertKind: String) -> SourceBank? {
-      let empty = trainers.emptyBank
-      let singles = version.artifacts.filter { $0.kind == expertKind }.map { try? ExpertBank($0.bytes) }
-      guard let prompts = bytes(promptKind).map({ try? PromptBank($0) }) ?? empty.prompts,
-        let experts = empty.experts.adding(singles),
-        prompts.fits(embedder.backbone.description), experts.fits(embedder.backbone.description)
-      else { return nil }
-      return SourceBank(prompts: prompts, experts: experts)
-    }
-    typealias Kind = VersionManifest.ArtifactKind
-    guard let trained = bank(Kind.prompts, Kind.expert), let shadow = bank(Kind.shadow, Kind.shadowExpert)
-    else { return nil }
-    let sources = ModelSources(
-      bank: trained, shadow: shadow, mixture: manifest.mixture, temperature: manifest.temperature,
-      backbone: embedder.backbone, backboneKey: embedder.key)
-    let parts = sources.kernels.parts
-    guard head.featureWidth == parts.map(\.columns.upperBound).max() else { return nil }
+    guard head.featureWidth == sources.kernels.parts.map(\.columns.upperBound).max() else { return nil }
     let names = Dictionary(uniqueKeysWithValues: try store.classes().map { ($0.id, $0.name) })
     let classes = manifest.classes.map { ServingClass(id: $0, name: names[$0] ?? "") }
     return ServingModel(

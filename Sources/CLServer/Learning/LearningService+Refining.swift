@@ -65,7 +65,7 @@ extension LearningService {
 
   /// False when something was removed meanwhile.
   private func refineOnce(_ taskID: Int64, job: Int64) throws(LearningFailure) -> Bool {
-    guard let round = try round(taskID, job: job) else { throw .cancelled }
+    let round = try round(taskID, job: job)
     let isHeldOutEnough = round.canHeldOutJudge
     var outcome = Refinement(judges: isHeldOutEnough ? .heldOut : .crossFit, seed: round.seed)
     if let reason = obstacle(round) {
@@ -80,7 +80,10 @@ extension LearningService {
     let learners = round.set.training.indices.filter { !judges.contains($0) }
     let judging = Judging(
       learners: learners, records: isHeldOutEnough ? round.set.heldOut : judges.sorted().map { round.set.training[$0] })
-    let base = isHeldOutEnough ? round.current.bank : round.current.shadow
+    var (bank, shadow) = (round.current.bank, round.current.shadow)
+    // Where nothing that was trained serves, what is judged and what answers start from the same again.
+    if !isHeldOutEnough, !round.current.mixture.isTrained { (bank, shadow) = bank.common(with: shadow) }
+    let base = isHeldOutEnough ? bank : shadow
 
     // What needs no training comes first: it wins where nothing is better.
     guard var judged = try measure(round, base, [.backboneOnly], training: nil, judging) else { return false }
@@ -96,7 +99,9 @@ extension LearningService {
       let stage = "\(isHeldOutEnough ? round.trainer.kind : "shadow")-\(recipe.name)"
       guard let trained = try train(round, base, learners: learners, recipe, stage: stage),
         let more = try measure(
-          round, trained.bank, SourceMixture.candidates(of: trained.bank), training: recipe.name, judging)
+          round, trained.bank, SourceMixture.candidates(of: trained.bank).filter(round.trainer.isRead),
+          training: recipe.name,
+          judging)
       else { return false }
       trainings.append(trained)
       judged += more
@@ -112,7 +117,6 @@ extension LearningService {
     guard let best else { return try finish(round, outcome) }
     outcome.isAdopted = true
 
-    var (bank, shadow) = (round.current.bank, round.current.shadow)
     if let number = trainings.firstIndex(where: { $0.recipe.name == judged[best].candidate.training }) {
       outcome.note(trainings[number])
       if isHeldOutEnough {
@@ -137,12 +141,13 @@ extension LearningService {
 
   /// The examples of a round are those that serve when it begins. They are kept with the job, so that it is the same
   /// round after a restart, also when tasks came meanwhile.
-  private func round(_ taskID: Int64, job: Int64) throws(LearningFailure) -> RefiningRound? {
+  private func round(_ taskID: Int64, job: Int64) throws(LearningFailure) -> RefiningRound {
     let start = ContinuousClock.now
     let stage = "examples"
     let snapshot = try storing { () throws(StorageError) in try store.trainingSnapshot() }
-    guard let task = snapshot.tasks.first(where: { $0.id == taskID }), let trainer = trainers[task.learner] else {
-      return nil
+    guard let task = snapshot.tasks.first(where: { $0.id == taskID }) else { throw .cancelled }
+    guard let trainer = trainers[task.learner] else {
+      throw .unusable("its learner, \(task.learner), is not known to this version")
     }
     let note = "\(snapshot.removalCount)"
     let kept = try checkpoint(job, stage)
@@ -177,6 +182,7 @@ extension LearningService {
       return
         "\(set.training.count) examples are more than \(round.trainer.kind) are trained with (prompt_examples, \(limit))"
     }
+    if let reason = round.trainer.obstacle(to: round.taskID, on: round.current.bank) { return reason }
     let counts = round.counts
     if counts.values.count(where: { $0 > 1 }) < 2 { return "fewer than two classes have two examples" }
     let held = Dictionary(grouping: set.heldOut.map(\.classID), by: { $0 }).mapValues(\.count)

@@ -7,6 +7,7 @@ package struct ModelBuilder: Sendable {
   /// A version before it has a number.
   package struct Built: Sendable {
     package let manifest: VersionManifest
+    /// Of the head and the examples; what its sources are stored as goes with them.
     package let artifacts: [Artifact]
     package let evaluation: Evaluation
     package let classes: [ServingClass]
@@ -78,7 +79,7 @@ package struct ModelBuilder: Sendable {
       artifacts: [
         Artifact(kind: VersionManifest.ArtifactKind.head, bytes: fitted.head.encoded()),
         Artifact(kind: VersionManifest.ArtifactKind.examples, bytes: VersionManifest.encode(examples: examples)),
-      ] + VersionManifest.artifacts(of: sources),
+      ],
       evaluation: Evaluation(set, fitted: fitted, heldOutFeatures: heldOut, hasSeenLabels: sources.mixture.isTrained),
       classes: set.classes.map { ServingClass(id: $0.id, name: $0.name) }, head: fitted.head,
       sources: sources, temperature: temperature, examples: examples,

@@ -17,8 +17,6 @@ package struct VersionManifest: Codable, Sendable, Equatable {
     /// An expert (an `ExpertBank` of one), in the order they read each other; and those that choose. Versions share them.
     package static let expert = "expert"
     package static let shadowExpert = "shadow-expert"
-    /// Everything that was trained.
-    package static let trained = [prompts, shadow, expert, shadowExpert]
   }
 
   /// What a version stores of its sources besides the head.

@@ -13,6 +13,8 @@ extension Recipe {
 package final class ExpertTrainer: SourceTrainer {
   package let options: RefiningOptions
   private let heads: Int
+  /// The most experts of a bank.
+  private let limit: Int
   private let frozen: FrozenCache<FrozenHeads>
   private let backbone: VisionTransformer
   private let pool: ComputePool
@@ -21,9 +23,10 @@ package final class ExpertTrainer: SourceTrainer {
   ///   - heads: of a new expert.
   ///   - frozen: of the shape of the blocks that experts stand beside.
   package init(
-    backbone: VisionTransformer, options: RefiningOptions, heads: Int, frozen: FrozenCache<FrozenHeads>,
+    backbone: VisionTransformer, options: RefiningOptions, heads: Int, limit: Int, frozen: FrozenCache<FrozenHeads>,
     pool: ComputePool
   ) {
+    self.limit = limit
     self.backbone = backbone
     self.options = options
     self.heads = heads
@@ -33,6 +36,13 @@ package final class ExpertTrainer: SourceTrainer {
 
   package var kind: String { "experts" }
   package var settings: String { "\(options.training) \(options.lambda) \(heads)" }
+
+  package func isRead(by mixture: SourceMixture) -> Bool { mixture.usesExperts }
+
+  package func obstacle(to taskID: Int64, on bank: SourceBank) -> String? {
+    bank.experts.base(for: taskID).experts.count < limit
+      ? nil : "there are as many experts as may be (expert_limit, \(limit))"
+  }
 
   package func isCached(_ id: Int64) -> Bool { frozen.contains(id) }
   package func keep(_ ids: Set<Int64>) { frozen.keep(ids) }
@@ -54,9 +64,8 @@ package final class ExpertTrainer: SourceTrainer {
     of bank: ExpertBank
   ) -> @Sendable (_ id: Int64, _ heads: FrozenHeads, _ yield: () -> Void) -> [ExpertSlices] {
     let experts = ExpertBackbone(backbone, bank: bank)
-    let caches: [FrozenCache<ExpertSlices>] = bank.shapes(backbone.description).map {
-      frozen.sibling($0.slices)
-    }
+    let shapes = bank.shapes(backbone.description)
+    let caches: [FrozenCache<ExpertSlices>] = shapes.map { frozen.sibling($0.slices, among: shapes.count) }
     return { id, heads, yield in
       let kept = caches.compactMap { $0.frozen(of: id) }
       if kept.count == caches.count { return kept }

@@ -37,10 +37,11 @@ package final class FrozenCache<Frozen: FrozenBytes>: Sendable {
     fileLimit = descriptor >= 0 ? fileBytes / shape.byteCount : 0
   }
 
-  /// An empty cache for something else of the same examples, with a quarter of the budgets.
-  package func sibling<Other: FrozenBytes>(_ shape: Other.Shape) -> FrozenCache<Other> {
+  /// An empty cache for something else of the same examples: one of `count` that share a quarter of the budgets.
+  package func sibling<Other: FrozenBytes>(_ shape: Other.Shape, among count: Int = 1) -> FrozenCache<Other> {
     FrozenCache<Other>(
-      shape: shape, memoryBytes: budget.memoryBytes / 4, fileBytes: budget.fileBytes / 4, directory: budget.directory)
+      shape: shape, memoryBytes: budget.memoryBytes / 4 / count, fileBytes: budget.fileBytes / 4 / count,
+      directory: budget.directory)
   }
 
   deinit { if descriptor >= 0 { close(descriptor) } }

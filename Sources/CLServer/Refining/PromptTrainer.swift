@@ -34,6 +34,9 @@ package final class PromptTrainer: SourceTrainer {
   package var kind: String { "prompts" }
   package var settings: String { "\(options.training) \(options.lambda) \(rows)" }
 
+  package func isRead(by mixture: SourceMixture) -> Bool { mixture.usesPrompts }
+  package func obstacle(to taskID: Int64, on bank: SourceBank) -> String? { nil }
+
   package func isCached(_ id: Int64) -> Bool { tokens.contains(id) }
   package func keep(_ ids: Set<Int64>) { tokens.keep(ids) }
   package func remove(_ ids: [Int64]) { tokens.remove(ids) }

@@ -64,6 +64,11 @@ package protocol SourceTrainer: Sendable {
   /// Everything that training depends on besides its examples, its recipe and the bank.
   var settings: String { get }
 
+  /// Whether a mixture reads what this trains.
+  func isRead(by mixture: SourceMixture) -> Bool
+  /// Why nothing can be added to a bank for a task; nil when something can.
+  func obstacle(to taskID: Int64, on bank: SourceBank) -> String?
+
   /// Whether what training reads of an example is at hand.
   func isCached(_ id: Int64) -> Bool
   /// Computes it and keeps it, rather than what is not `wanted`.

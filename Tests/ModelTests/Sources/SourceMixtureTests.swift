@@ -72,6 +72,10 @@ private func expert(_ task: Int64) -> ExpertBank.Expert {
       #expect(candidates[0] == .backboneOnly && candidates.allSatisfy { abs($0.weights.reduce(0, +) - 1) < 1e-6 })
     }
     #expect(SourceMixture.candidates(of: nothing) == [.backboneOnly])
+    // What is measured is what would serve.
+    for bank in [bank, tasksOnly, nothing] {
+      #expect(SourceMixture.candidates(of: bank).allSatisfy { $0.limited(to: bank) == $0 })
+    }
     #expect(!SourceMixture.candidates(of: tasksOnly).contains { $0.usesExperts })
   }
 }

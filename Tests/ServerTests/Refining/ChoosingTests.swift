@@ -67,4 +67,13 @@ private func judged(
     #expect(LearningService.choose([softmax, judged("11100000", loss: 0.9)], baseline: 0).index == 1)
     #expect(LearningService.choose([softmax, judged("11000000", loss: 0.9)], baseline: 0).index == nil)
   }
+
+  /// Two softmaxes do not help each other, and the ridge with the most answers is a rival too.
+  @Test func aSoftmaxHasToWinFromEveryRidge() {
+    let ridges = [judged("11000000", loss: 0.9), judged("11100000", loss: 0.7), judged("11111000", loss: 0.8)]
+    let softmax = judged("11111100", loss: 0.1, mixture: .softmax)
+    #expect(LearningService.choose(ridges + [softmax], baseline: 0).index == 1)
+    let strong = judged("11111111", loss: 0.3, mixture: .softmax)
+    #expect(LearningService.choose(ridges + [softmax, strong], baseline: 0).index == 4)
+  }
 }

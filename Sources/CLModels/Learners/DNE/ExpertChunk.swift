@@ -20,7 +20,7 @@ private final class ExpertChunk: TrainingChunk {
   private let pass: ExpertPass
   private let inputs: ExpertInputs
   private var parameters: ExpertParameters
-  private var parts: [[Int]] = []
+  private var parts: [[ExpertSource]] = []
 
   init(_ pass: ExpertPass, inputs: @escaping ExpertInputs) {
     self.pass = pass
@@ -31,9 +31,9 @@ private final class ExpertChunk: TrainingChunk {
   func forward(_ flat: [Float], examples: [Int], yield: () -> Void) -> Matrix<Float> {
     parameters = ExpertParameters(pass.shape, flat)
     parts = stride(from: 0, to: examples.count, by: ExpertPass.usualImages).map {
-      Array(examples[$0..<min(examples.count, $0 + ExpertPass.usualImages)])
+      examples[$0..<min(examples.count, $0 + ExpertPass.usualImages)].map(inputs)
     }
-    let features = parts.flatMap { pass.forward(parameters, $0.map(inputs), yield: yield).storage }
+    let features = parts.flatMap { pass.forward(parameters, $0, yield: yield).storage }
     return Matrix(rows: examples.count, columns: pass.shape.featureWidth, storage: features)
   }
 
@@ -41,7 +41,7 @@ private final class ExpertChunk: TrainingChunk {
     var sums = ExpertGradient(pass.shape)
     var row = 0
     for part in parts {
-      _ = pass.forward(parameters, part.map(inputs), yield: yield)
+      _ = pass.forward(parameters, part, yield: yield)
       pass.backward(gradient.selectingRows(row..<row + part.count), adding: &sums, yield: yield)
       row += part.count
     }

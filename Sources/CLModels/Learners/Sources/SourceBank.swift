@@ -26,6 +26,24 @@ package struct SourceBank: Sendable, Equatable {
     SourceBank(prompts: prompts.keeping(known), experts: experts.keeping(known))
   }
 
+  /// Both banks with the sources of only those tasks that both have sources of: experts as far as they agree from the
+  /// first on, and the global prompts if both have them and the task prompts that these read.
+  package func common(with other: SourceBank) -> (SourceBank, SourceBank) {
+    let experts = zip(self.experts.experts, other.experts.experts).prefix { $0.taskID == $1.taskID }.count
+    let tasks = Set(prompts.tasks.map(\.taskID)).intersection(other.prompts.tasks.map(\.taskID))
+    let keepsGlobal =
+      prompts.global?.taskID == other.prompts.global?.taskID
+      && [self, other].allSatisfy { $0.prompts.tasks.count == tasks.count }
+    func cut(_ bank: SourceBank) -> SourceBank {
+      SourceBank(
+        prompts: PromptBank(
+          isDeep: bank.prompts.isDeep, tasks: bank.prompts.tasks.filter { tasks.contains($0.taskID) },
+          global: keepsGlobal ? bank.prompts.global : nil),
+        experts: ExpertBank(blocks: bank.experts.blocks, experts: Array(bank.experts.experts.prefix(experts))))
+    }
+    return (cut(self), cut(other))
+  }
+
   /// Numbers in each source's feature.
   package func widths(_ description: BackboneDescription) -> [Int] {
     prompts.groups.map { _ in description.featureWidth } + experts.shapes(description).map(\.featureWidth)

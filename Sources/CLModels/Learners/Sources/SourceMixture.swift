@@ -43,17 +43,17 @@ package struct SourceMixture: Sendable, Equatable {
     SourceMixture(backbone: 0, tasks: 0.5, global: 0.5),
   ]
 
-  /// What is tried of a bank. The first of equals is taken, so those that hold more to the backbone come first.
+  /// Mixtures of the backbone and experts.
+  private static let ofExperts =
+    ([0.25, 0.5, 0.75] as [Float]).map { backboneOnly.sharing($0) } + [SourceMixture(backbone: 0, experts: 1)]
+
+  /// What is tried of a bank, each of it once. The first of equals is taken, so those that hold more to the backbone come
+  /// first.
   package static func candidates(of bank: SourceBank) -> [SourceMixture] {
-    var found = [backboneOnly]
-    if !bank.prompts.isEmpty { found += ofPrompts }
-    if !bank.experts.isEmpty {
-      let shares: [Float] = [0.25, 0.5, 0.75]
-      found +=
-        shares.map { backboneOnly.sharing($0) } + [SourceMixture(backbone: 0, experts: 1)]
-        + (bank.prompts.isEmpty ? [] : ofPrompts.flatMap { prompts in [0.25, 0.5].map { prompts.sharing($0) } })
+    let all = [backboneOnly] + ofPrompts + ofExperts + ofPrompts.map { $0.sharing(0.5) } + [softmax]
+    return all.map { $0.limited(to: bank) }.reduce(into: []) { found, next in
+      if !found.contains(next) { found.append(next) }
     }
-    return found + (bank.prompts.isEmpty ? [] : [softmax])
   }
 
   /// With experts that have this share of it all.
