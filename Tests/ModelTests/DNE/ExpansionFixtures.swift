@@ -23,13 +23,13 @@ enum ExpansionFixtures {
       storage: (0..<count).map { _ in Scalar(generator.nextGaussian()) })
   }
 
-  /// A photograph, as it is and mirrored.
-  static func photograph(_ shape: NetworkShape) throws -> Matrix<Float> {
-    let image = try ImageDecoder.decode(GoldenImage.bytes("large.jpg"), limits: ImageLimits())
+  /// Images as the network takes them, each as it is and mirrored.
+  static func patches(_ shape: NetworkShape, of images: [RGBImage]) -> Matrix<Float> {
     let preprocessing = ImagePreprocessing(size: shape.side)
-    let pixels = preprocessing.normalize(preprocessing.crop(image))
+    let pixels = images.map { preprocessing.normalize(preprocessing.crop($0)) }
+    let mirrored = ImageShift(right: 0, down: 0, isFlipped: true)
     return shape.patches(
-      of: [pixels, pixels], shifts: [.none, ImageShift(right: 0, down: 0, isFlipped: true)])
+      of: pixels + pixels, shifts: pixels.map { _ in .none } + pixels.map { _ in mirrored })
   }
 
   /// Tasks of two classes, with random parameters everywhere: a start's zeros and ones would hide mistakes.
