@@ -1,5 +1,7 @@
 """What tests of training in the background share: little training on real pictures, and how far it is."""
 
+import time
+
 from datasets import FASHION_NAMES, fashion_mnist
 
 # Little training, so that a test takes seconds: these tests are about behaviour.
@@ -22,3 +24,25 @@ def served_lines(server):
 
 def trains(task):
     return task["state"] == "training" and (task["progress"] or {}).get("phase") == "training"
+
+
+def goes_on_after_interruptions(test, server):
+    """Training that a kill and then a stop interrupt goes on from its last checkpoint, while the task serves."""
+    task = server.teach(lessons()).json()["id"]
+    server.wait_ready(task, until=lambda t: trains(t) and t["progress"]["done"] > 30)
+    for end in (server.kill, server.terminate):
+        before = server.get(f"/tasks/{task}").json()["progress"]["done"]
+        time.sleep(0.5)
+        end()
+        server.start()
+        resumed = server.wait_ready(task, until=trains)
+        test.assertGreaterEqual(resumed["progress"]["done"], before - 1)
+        test.assertTrue(resumed["serving"])
+
+
+def answers_the_same_after_a_kill(test, server):
+    images = [image for _, image in lessons(classes=10, each=2)]
+    before = [server.predict(image).json()["top"] for image in images]
+    server.kill()
+    server.start()
+    test.assertEqual(before, [server.predict(image).json()["top"] for image in images])

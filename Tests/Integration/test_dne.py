@@ -5,7 +5,9 @@ import unittest
 
 from datasets import FASHION_NAMES
 from harness import Server
-from refining import HELPFUL, QUICK, SLOW, lessons, served_lines, trains
+from refining import (
+    HELPFUL, QUICK, SLOW, answers_the_same_after_a_kill, goes_on_after_interruptions, lessons, served_lines, trains
+)
 
 
 def reads(server):
@@ -40,27 +42,14 @@ class Experts(unittest.TestCase):
 
     def test_it_goes_on_where_a_kill_or_a_stop_interrupted_it(self):
         with Server("--holdout", "0", *SLOW, learner="dne") as server:
-            task = server.teach(lessons()).json()["id"]
-            server.wait_ready(task, until=lambda t: trains(t) and t["progress"]["done"] > 30)
-            for end in (server.kill, server.terminate):
-                before = server.get(f"/tasks/{task}").json()["progress"]["done"]
-                time.sleep(0.5)
-                end()
-                server.start()
-                resumed = server.wait_ready(task, until=trains)
-                self.assertGreaterEqual(resumed["progress"]["done"], before - 1)
-                self.assertTrue(resumed["serving"])
+            goes_on_after_interruptions(self, server)
 
     def test_an_adopted_expert_answers_the_same_after_a_kill_and_goes_with_its_examples(self):
         with Server("--holdout", "0", *HELPFUL, learner="dne") as server:
             task = server.taught(lessons(classes=10, each=40))
             self.assertTrue(task["refinement"]["adopted"], task["refinement"])
             server.wait_ready(task["id"], until=lambda t: "experts" in reads(server))
-            images = [image for _, image in lessons(classes=10, each=2)]
-            before = [server.predict(image).json()["top"] for image in images]
-            server.kill()
-            server.start()
-            self.assertEqual(before, [server.predict(image).json()["top"] for image in images])
+            answers_the_same_after_a_kill(self, server)
 
             count = len(served_lines(server))
             self.assertEqual(server.delete(f"/classes/{task['classes'][0]['id']}").status, 204)
@@ -80,11 +69,7 @@ class Experts(unittest.TestCase):
             task = server.taught(lessons(first=5, classes=5, each=40))
             ways = {candidate["sources"] for candidate in task["refinement"]["candidates"]}
             self.assertIn("experts", ways)
-            images = [image for _, image in lessons(classes=10, each=2)]
-            before = [server.predict(image).json()["top"] for image in images]
-            server.kill()
-            server.start()
-            self.assertEqual(before, [server.predict(image).json()["top"] for image in images])
+            answers_the_same_after_a_kill(self, server)
 
     def test_another_number_of_blocks_does_without_the_experts_there_were(self):
         with Server("--holdout", "0", *HELPFUL, learner="dne") as server:

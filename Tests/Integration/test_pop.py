@@ -6,7 +6,9 @@ import unittest
 
 from datasets import FASHION_NAMES
 from harness import Server
-from refining import HELPFUL, QUICK, SLOW, lessons, served_lines, trains
+from refining import (
+    HELPFUL, QUICK, SLOW, answers_the_same_after_a_kill, goes_on_after_interruptions, lessons, served_lines, trains
+)
 
 
 class Prompts(unittest.TestCase):
@@ -93,16 +95,7 @@ class Prompts(unittest.TestCase):
 
     def test_it_goes_on_where_a_kill_or_a_stop_interrupted_it(self):
         with Server("--holdout", "0", *SLOW, learner="pop") as server:
-            task = server.teach(lessons()).json()["id"]
-            server.wait_ready(task, until=lambda t: trains(t) and t["progress"]["done"] > 30)
-            for end in (server.kill, server.terminate):
-                before = server.get(f"/tasks/{task}").json()["progress"]["done"]
-                time.sleep(0.5)
-                end()
-                server.start()
-                resumed = server.wait_ready(task, until=trains)
-                self.assertGreaterEqual(resumed["progress"]["done"], before - 1)
-                self.assertTrue(resumed["serving"])
+            goes_on_after_interruptions(self, server)
 
     def test_a_removal_restarts_training_without_what_was_removed(self):
         with Server("--holdout", "0", *SLOW, learner="pop") as server:
@@ -165,11 +158,7 @@ class Prompts(unittest.TestCase):
         with Server("--holdout", "0", *HELPFUL, learner="pop") as server:
             server.taught(lessons(classes=7, each=40))
             server.taught(lessons(first=7, classes=3), learner="closed-form")
-            images = [image for _, image in lessons(classes=10, each=2)]
-            before = [server.predict(image).json()["top"] for image in images]
-            server.kill()
-            server.start()
-            self.assertEqual(before, [server.predict(image).json()["top"] for image in images])
+            answers_the_same_after_a_kill(self, server)
 
     def test_the_learner_may_be_chosen_and_a_wrong_one_is_refused(self):
         with Server(*QUICK, learner="pop") as server:

@@ -74,7 +74,7 @@ extension LearningService {
 
   /// A version that reads what the one before did, if that does not harm what is added.
   ///
-  /// Nobody has judged the prompts by classes that are new. They never saw the new examples either, so leaving one out says
+  /// Nobody has judged the sources by classes that are new. They never saw the new examples either, so leaving one out says
   /// honestly how these are answered with them and without: where they lose more than by chance (McNemar), the version
   /// reads the backbone alone, until prompts are trained that know the new classes.
   private func build(

@@ -8,8 +8,6 @@ package struct SourceBank: Sendable, Equatable {
     self.experts = experts
   }
 
-  package var isEmpty: Bool { prompts.isEmpty && experts.isEmpty }
-
   /// How many sources there are: a group of prompts each, then an expert each.
   package var count: Int { prompts.groups.count + experts.experts.count }
 

@@ -1,12 +1,12 @@
 package import Tensor
 
-/// What prompts are trained to do, on one episode's features z `[examples, width]` (not of length 1): a loss and its
+/// What sources are trained to do, on one episode's features z `[examples, width]` (not of length 1): a loss and its
 /// gradient.
 package enum SourceObjective: Sendable, Equatable {
   /// Kernel ridge over a mixture of the backbone's kernel and that of z, every example scored by the fit without it:
   /// cross-entropy of exp(T) times the leave-one-out scores (methods 1.2). `backboneShare` is the backbone's weight.
   case leaveOneOutRidge(lambda: Float, backboneShare: Float)
-  /// A softmax over cosine heads that are trained together with the prompts.
+  /// A softmax over cosine heads that are trained together with the sources.
   case softmax(SoftmaxObjective)
 
   /// What `softmax` is evaluated with besides.
