@@ -88,7 +88,11 @@ package enum TaskAttention {
     let probabilities: Matrix<Scalar>
   }
 
-  package typealias Saved<Scalar: KernelScalar> = [SavedHead<Scalar>]
+  package struct Saved<Scalar: KernelScalar>: Sendable {
+    /// V_j x_j, `[rows, heads * outputWidth]`.
+    let values: Matrix<Scalar>
+    let newHeads: [SavedHead<Scalar>]
+  }
 
   @specialized(where Scalar == Float)
   package static func forward<Scalar: KernelScalar>(
@@ -97,27 +101,27 @@ package enum TaskAttention {
     forward(old: old, new: new, prepared: Prepared(parameters))
   }
 
-  /// `yield` is called after every new head.
+  /// `yield` is called after the values and after every new head.
   @specialized(where Scalar == Float)
   package static func forward<Scalar: KernelScalar>(
     old: Matrix<Scalar>, new: Matrix<Scalar>, prepared: Prepared<Scalar>, yield: () -> Void = {}
   ) -> (output: Matrix<Scalar>, saved: Saved<Scalar>) {
     let parameters = prepared.parameters
     let shape = Shape(old: old, new: new, parameters: parameters)
+    let values = shape.values(old, new, parameters.values)
+    yield()
     var output = Matrix<Scalar>(rows: new.rows, columns: shape.newHeads * shape.outputWidth)
-    var saved: Saved<Scalar> = []
+    var saved: [SavedHead<Scalar>] = []
     for head in 0..<shape.newHeads {
       let directions = shape.head(head, of: new).times(prepared.product)
       let probabilities = Softmax.forward(shape.scores(directions, old, new))
       let weights = probabilities.mapElements { $0 * parameters.scale }
-      // The heads' values are added up by one product: of the heads, each times its weight, with all V_j.
-      let scaled = shape.scaled(old, new, by: weights)
-      shape.add(scaled, .rowsRows, parameters.values, keep: 0, to: &output, column: head * shape.outputWidth)
+      shape.addSum(of: values, by: weights, to: &output, head: head)
       shape.add(weights, .rowsColumns, parameters.biases, keep: 1, to: &output, column: head * shape.outputWidth)
       saved.append(SavedHead(directions: directions, probabilities: probabilities))
       yield()
     }
-    return (output, saved)
+    return (output, Saved(values: values, newHeads: saved))
   }
 
   @specialized(where Scalar == Float)
@@ -131,9 +135,10 @@ package enum TaskAttention {
     return (newGradient, sums.passedBack(to: parameters))
   }
 
-  /// Of each new head, with w = lambda p its weights and X the heads: dV += dy^T (w X), db += w^T dy,
-  /// dw_j = (dy V_j) . x_j + dy . b_j, dlambda = sum(dw p); ds by the softmax, the new inputs get w_j dy V_j and
-  /// ds_j u; with u = x_n M: du = sum_j ds_j x_j, dM += x_n^T du and x_n gets du M^T. `yield` is called twice a new head.
+  /// Of each new head n, with w_n = lambda p_n its weights and v_j = V_j x_j: dw_nj = dy_n . (v_j + b_j), db += w_n^T
+  /// dy_n, dlambda = sum(dw p); ds by the softmax, the new inputs get ds_nj u; with u = x_n M: du = sum_j ds_nj x_j, dM
+  /// += x_n^T du and x_n gets du M^T. Of all together dv_j = sum_n w_nj dy_n, dV_j += dv_j^T x_j, and the new inputs
+  /// get dv_j V_j. `yield` is called after every new head and after the values.
   @specialized(where Scalar == Float)
   package static func backward<Scalar: KernelScalar>(
     _ gradient: Matrix<Scalar>, old: Matrix<Scalar>, new: Matrix<Scalar>, prepared: Prepared<Scalar>,
@@ -142,168 +147,37 @@ package enum TaskAttention {
     let parameters = prepared.parameters
     let shape = Shape(old: old, new: new, parameters: parameters)
     var newGradient = Matrix<Scalar>(rows: new.rows, columns: new.columns)
-    for (head, saved) in saved.enumerated() {
-      let dy = gradient.selectingColumns([head * shape.outputWidth..<(head + 1) * shape.outputWidth])
-      let weights = saved.probabilities.mapElements { $0 * parameters.scale }
-      shape.add(dy, .columnsColumns, shape.scaled(old, new, by: weights), keep: 1, to: &sums.values, column: 0)
+    var valueGradient = Matrix<Scalar>(rows: new.rows, columns: shape.heads * shape.outputWidth)
+    for (head, own) in saved.newHeads.enumerated() {
+      let dy = shape.output(head, of: gradient)
+      let weights = own.probabilities.mapElements { $0 * parameters.scale }
       shape.add(weights, .columnsColumns, dy, keep: 1, to: &sums.biases, column: 0)
-      yield()
-      let passed = dy.times(parameters.values)
-      let own = shape.dots(passed, old, new)
-      let weightGradient = dy.timesTransposed(parameters.biases).mapElements(with: own) { $0 + $1 }
+      let weightGradient = dy.timesTransposed(parameters.biases).mapElements(with: shape.products(dy, saved.values)) {
+        $0 + $1
+      }
       for index in weightGradient.storage.indices {
-        sums.scale += weightGradient.storage[index] * saved.probabilities.storage[index]
+        sums.scale += weightGradient.storage[index] * own.probabilities.storage[index]
       }
       let scoreGradient = Softmax.backward(
-        weightGradient.mapElements { $0 * parameters.scale }, output: saved.probabilities)
-      shape.addToNew(passed, weights, saved.directions, scoreGradient, to: &newGradient)
+        weightGradient.mapElements { $0 * parameters.scale }, output: own.probabilities)
+      shape.addToNew(own.directions, scoreGradient, to: &newGradient)
       let directionGradient = shape.sum(old, new, by: scoreGradient)
       let input = shape.head(head, of: new)
       shape.add(input, .columnsColumns, directionGradient, keep: 1, to: &sums.product, column: 0)
       shape.add(
         directionGradient, .rowsRows, prepared.product, keep: 1, to: &newGradient, column: head * shape.inputWidth)
+      shape.spread(dy, by: weights, to: &valueGradient)
       yield()
     }
+    if shape.newHeads == 1 {
+      // One product of all heads, each times its weight, instead of one a head.
+      let weights = saved.newHeads[0].probabilities.mapElements { $0 * parameters.scale }
+      shape.add(gradient, .columnsColumns, shape.scaled(old, new, by: weights), keep: 1, to: &sums.values, column: 0)
+    } else {
+      shape.addProducts(valueGradient, old, new, to: &sums.values)
+    }
+    shape.passBack(valueGradient, parameters.values, to: &newGradient)
+    yield()
     return newGradient
-  }
-}
-
-extension TaskAttention {
-  /// How many heads of what widths, and the loops over them.
-  private struct Shape {
-    let inputWidth: Int
-    let outputWidth: Int
-    let oldHeads: Int
-    let newHeads: Int
-    var heads: Int { oldHeads + newHeads }
-
-    init<Scalar: KernelScalar>(old: Matrix<Scalar>, new: Matrix<Scalar>, parameters: Parameters<Scalar>) {
-      inputWidth = parameters.query.columns
-      outputWidth = parameters.values.rows
-      oldHeads = old.columns / inputWidth
-      newHeads = new.columns / inputWidth
-      precondition(old.rows == new.rows, "one row of old and of new heads a token")
-      precondition(
-        old.columns == oldHeads * inputWidth && new.columns == newHeads * inputWidth, "heads of one width")
-      precondition(
-        parameters.values.columns == (oldHeads + newHeads) * inputWidth
-          && parameters.biases.rows == oldHeads + newHeads && parameters.biases.columns == outputWidth,
-        "values and a bias a head")
-    }
-
-    func head<Scalar: KernelScalar>(_ head: Int, of new: Matrix<Scalar>) -> Matrix<Scalar> {
-      newHeads == 1 ? new : new.selectingColumns([head * inputWidth..<(head + 1) * inputWidth])
-    }
-
-    /// target's columns from `column` on = a b + keep times what they were.
-    func add<Scalar: KernelScalar>(
-      _ a: Matrix<Scalar>, _ order: ProductOrder, _ b: Matrix<Scalar>, keep: Scalar, to target: inout Matrix<Scalar>,
-      column: Int
-    ) {
-      let m = order == .columnsColumns ? a.columns : a.rows
-      let k = order == .columnsColumns ? a.rows : a.columns
-      let n = order == .rowsRows ? b.rows : b.columns
-      let stride = target.columns
-      target.storage.withUnsafeMutableBufferPointer { out in
-        guard let out = out.baseAddress, k > 0 else { return }
-        Scalar.multiply(
-          order, m, n, k, alpha: 1, a.storage, a.columns, b.storage, b.columns, beta: keep, out + column, stride)
-      }
-    }
-
-    /// u `[rows, inputWidth]` with every head, `[rows, heads]`.
-    func scores<Scalar: KernelScalar>(
-      _ u: Matrix<Scalar>, _ old: Matrix<Scalar>, _ new: Matrix<Scalar>
-    ) -> Matrix<Scalar> {
-      var result = Matrix<Scalar>(rows: new.rows, columns: heads)
-      result.storage.withUnsafeMutableBufferPointer { out in
-        guard let out = out.baseAddress else { return }
-        Scalar.headScores(
-          old.rows, oldHeads, inputWidth, u.storage, inputWidth, old.storage, old.columns, out, heads)
-        Scalar.headScores(
-          new.rows, newHeads, inputWidth, u.storage, inputWidth, new.storage, new.columns, out + oldHeads, heads)
-      }
-      return result
-    }
-
-    /// Every head times its weight, `[rows, heads * inputWidth]`.
-    func scaled<Scalar: KernelScalar>(
-      _ old: Matrix<Scalar>, _ new: Matrix<Scalar>, by weights: Matrix<Scalar>
-    ) -> Matrix<Scalar> {
-      let stride = heads * inputWidth
-      let storage = [Scalar](unsafeUninitializedCapacity: new.rows * stride) { out, count in
-        weights.storage.withUnsafeBufferPointer { weights in
-          guard let out = out.baseAddress, let weights = weights.baseAddress else { return }
-          Scalar.scaleHeads(
-            old.rows, oldHeads, inputWidth, weights, heads, old.storage, old.columns, out, stride)
-          Scalar.scaleHeads(
-            new.rows, newHeads, inputWidth, weights + oldHeads, heads, new.storage, new.columns, out + old.columns,
-            stride)
-        }
-        count = new.rows * stride
-      }
-      return Matrix(rows: new.rows, columns: stride, storage: storage)
-    }
-
-    /// y `[rows, heads * inputWidth]` with the heads, head by head, `[rows, heads]`.
-    func dots<Scalar: KernelScalar>(
-      _ y: Matrix<Scalar>, _ old: Matrix<Scalar>, _ new: Matrix<Scalar>
-    ) -> Matrix<Scalar> {
-      var result = Matrix<Scalar>(rows: new.rows, columns: heads)
-      result.storage.withUnsafeMutableBufferPointer { out in
-        y.storage.withUnsafeBufferPointer { y in
-          guard let out = out.baseAddress, let y = y.baseAddress else { return }
-          let stride = heads * inputWidth
-          Scalar.headDots(old.rows, oldHeads, inputWidth, y, stride, old.storage, old.columns, out, heads)
-          Scalar.headDots(
-            new.rows, newHeads, inputWidth, y + old.columns, stride, new.storage, new.columns, out + oldHeads, heads)
-        }
-      }
-      return result
-    }
-
-    /// The heads times their factors, added up, `[rows, inputWidth]`.
-    func sum<Scalar: KernelScalar>(
-      _ old: Matrix<Scalar>, _ new: Matrix<Scalar>, by factors: Matrix<Scalar>
-    ) -> Matrix<Scalar> {
-      var result = Matrix<Scalar>(rows: new.rows, columns: inputWidth)
-      result.storage.withUnsafeMutableBufferPointer { out in
-        factors.storage.withUnsafeBufferPointer { factors in
-          guard let out = out.baseAddress, let factors = factors.baseAddress else { return }
-          Scalar.sumHeads(
-            old.rows, oldHeads, inputWidth, factors, heads, old.storage, old.columns, out, inputWidth)
-          Scalar.sumHeads(
-            new.rows, newHeads, inputWidth, factors + oldHeads, heads, new.storage, new.columns, out, inputWidth)
-        }
-      }
-      return result
-    }
-
-    /// gradient[r][n] += weights[r][n] passed[r][n] + scoreGradient[r][n] u[r] for every new head n.
-    func addToNew<Scalar: KernelScalar>(
-      _ passed: Matrix<Scalar>, _ weights: Matrix<Scalar>, _ u: Matrix<Scalar>, _ scoreGradient: Matrix<Scalar>,
-      to gradient: inout Matrix<Scalar>
-    ) {
-      let stride = gradient.columns
-      gradient.storage.withUnsafeMutableBufferPointer { out in
-        passed.storage.withUnsafeBufferPointer { passed in
-          guard let out = out.baseAddress, let passed = passed.baseAddress else { return }
-          for head in 0..<newHeads {
-            weights.storage.withUnsafeBufferPointer {
-              guard let base = $0.baseAddress else { return }
-              Scalar.sumHeads(
-                u.rows, 1, inputWidth, base + oldHeads + head, heads, passed + (oldHeads + head) * inputWidth,
-                heads * inputWidth, out + head * inputWidth, stride)
-            }
-            scoreGradient.storage.withUnsafeBufferPointer {
-              guard let base = $0.baseAddress else { return }
-              Scalar.sumHeads(
-                u.rows, 1, inputWidth, base + oldHeads + head, heads, u.storage, inputWidth, out + head * inputWidth,
-                stride)
-            }
-          }
-        }
-      }
-    }
   }
 }
