@@ -18,14 +18,17 @@ func runPromptExperiment(arguments: [String], json: Bool) throws {
   let common = pieces[0]
   let variants = pieces.count == 1 ? [[]] : Array(pieces.dropFirst())
   let plan = try PromptPlan(common)
-  let backbone = try BackboneMaterial(arguments: arguments).load(.int8, resolution: plan.resolution)
+  let backbone = try BackboneMaterial(arguments: arguments).load(.int8, resolution: plan.images.resolution)
   let back = try backbone.transposed()
   let pool = ComputePool(workers: 2)
   defer { pool.shutdown() }
   var lines: [String] = []
   var totals: [String: [Double]] = [:]
-  for seed in plan.seeds {
-    let data = try PromptData(plan, seed: seed, backbone: backbone, pool: pool)
+  for seed in plan.images.seeds {
+    let data = try ExperimentData(plan.images, seed: seed, backbone: backbone, pool: pool) {
+      let (feature, tokens) = backbone.freeze($0, yield: {})
+      return (feature, tokens)
+    }
     for variant in variants {
       let run = PromptRun(
         try PromptPlan(variant + common), data: data, seed: seed, backbone: backbone, back: back, pool: pool)
@@ -47,13 +50,8 @@ func runPromptExperiment(arguments: [String], json: Bool) throws {
   if json { print("{\"name\":\"pop\",\"results\":[\(lines.joined(separator: ","))]}") }
 }
 
-struct PromptPlan {
-  var folder: URL
-  var shots: Int
-  var tasks: Int
-  var seeds: [UInt64]
-  var test: Int
-  var resolution: Int
+private struct PromptPlan {
+  let images: ImagePlan
   var rows: Int
   var options = SourceTrainingOptions()
   var isDeep: Bool
@@ -62,7 +60,6 @@ struct PromptPlan {
   var hasTasks: Bool
   var isFresh: Bool
   var every: Int
-  var perTask: Int
   var copies: Int
   var measuresLastOnly: Bool
 
@@ -74,13 +71,7 @@ struct PromptPlan {
     func number<Value: LosslessStringConvertible>(_ flag: String, _ usual: Value) -> Value {
       value(of: flag, in: arguments).flatMap { Value($0) } ?? usual
     }
-    guard let data = value(of: "--data", in: arguments) else { throw BenchmarkError("--data FOLDER is needed") }
-    folder = URL(filePath: data)
-    shots = number("--shots", 20)
-    tasks = number("--tasks", 10)
-    seeds = (value(of: "--seeds", in: arguments) ?? "1").split(separator: ",").compactMap { UInt64($0) }
-    test = number("--test", 30)
-    resolution = number("--resolution", 160)
+    images = try ImagePlan(arguments)
     rows = number("--rows", 1)
     options.steps = number("--steps", 40)
     options.learningRate = number("--rate", 1e-3)
@@ -94,7 +85,6 @@ struct PromptPlan {
     options.classesPerEpisode = number("--classes", 16)
     options.examplesPerEpisode = number("--episode", 96)
     every = number("--every", 0)
-    perTask = number("--per-task", 5)
     copies = number("--copies", 1)
     isDeep = !arguments.contains("--shallow")
     readsTasks = !arguments.contains("--isolated")
@@ -105,65 +95,9 @@ struct PromptPlan {
   }
 }
 
-/// The images of all tasks, frozen.
-struct PromptData {
-  struct Item {
-    let label: Int
-    let feature: [Float]
-    let tokens: FrozenTokens
-  }
-
-  let train: [Item]
-  let test: [Item]
-
-  init(_ plan: PromptPlan, seed: UInt64, backbone: VisionTransformer, pool: ComputePool) throws {
-    var generator = SeededGenerator(seed: seed)
-    let classes = try Self.files(
-      plan.folder, shots: plan.shots, test: plan.test, tasks: plan.tasks, perTask: plan.perTask, &generator)
-    func freeze(_ files: [(Int, URL)]) throws -> [Item] {
-      let found = Mutex([Item?](repeating: nil, count: files.count))
-      pool.forEach(files.count, priority: .background) { index in
-        guard let bytes = try? Data(contentsOf: files[index].1),
-          let image = try? ImageDecoder.decode(Array(bytes), limits: ImageLimits())
-        else { return }
-        let (feature, tokens) = backbone.freeze(backbone.preprocessing.crop(image), yield: {})
-        found.withLock { $0[index] = Item(label: files[index].0, feature: feature, tokens: tokens) }
-      }
-      let items = found.withLock { $0.compactMap { $0 } }
-      guard items.count == files.count else { throw BenchmarkError("some images cannot be read") }
-      return items
-    }
-    train = try freeze(classes.enumerated().flatMap { label, files in files.train.map { (label, $0) } })
-    test = try freeze(classes.enumerated().flatMap { label, files in files.test.map { (label, $0) } })
-  }
-
-  private static func files(
-    _ folder: URL, shots: Int, test: Int, tasks: Int, perTask: Int, _ generator: inout SeededGenerator
-  ) throws -> [(train: [URL], test: [URL])] {
-    let manager = FileManager.default
-    func list(_ url: URL) throws -> [URL] {
-      try manager.contentsOfDirectory(at: url, includingPropertiesForKeys: nil).sorted { $0.path < $1.path }
-    }
-    let trained = folder.appending(path: "train")
-    if manager.fileExists(atPath: trained.path) {
-      return try list(trained).shuffled(using: &generator).prefix(tasks * perTask).map { url in
-        (
-          Array(try list(url).shuffled(using: &generator).prefix(shots)),
-          Array(try list(folder.appending(path: "test").appending(path: url.lastPathComponent)).prefix(test))
-        )
-      }
-    }
-    let characters = try list(folder).flatMap { try list($0) }
-    return try characters.shuffled(using: &generator).prefix(tasks * perTask).map { url in
-      let files = try list(url)
-      return (Array(files.prefix(min(15, shots))), Array(files.suffix(5)))
-    }
-  }
-}
-
 private final class PromptRun {
   let plan: PromptPlan
-  let data: PromptData
+  let data: ExperimentData<FrozenTokens>
   let backbone: VisionTransformer
   let back: TransposedBackbone
   let pool: ComputePool
@@ -171,7 +105,8 @@ private final class PromptRun {
   let seed: UInt64
 
   init(
-    _ plan: PromptPlan, data: PromptData, seed: UInt64, backbone: VisionTransformer, back: TransposedBackbone,
+    _ plan: PromptPlan, data: ExperimentData<FrozenTokens>, seed: UInt64, backbone: VisionTransformer,
+    back: TransposedBackbone,
     pool: ComputePool
   ) {
     self.plan = plan
@@ -190,8 +125,8 @@ private final class PromptRun {
     var global = starts()
     var count = 0
     var heads = PromptHeadReadout()
-    for task in 0..<plan.tasks {
-      let known = (task + 1) * plan.perTask
+    for task in 0..<plan.images.tasks {
+      let known = (task + 1) * plan.images.perTask
       let train = data.train.filter { $0.label < known }
       let features = Matrix(train.map(\.feature))
       let earlier = plan.hasTasks && count > 0 ? rows(tasks, count: count, train) : []
@@ -206,16 +141,16 @@ private final class PromptRun {
       let training = SourceTraining(
         .prompts(
           backbone, back: back, layout: layout, earlierRows: count * plan.rows,
-          tokens: { (train[$0].tokens, earlier.isEmpty ? nil : earlier[$0]) }),
+          tokens: { (train[$0].frozen, earlier.isEmpty ? nil : earlier[$0]) }),
         start: (plan.hasTasks ? new : []) + (plan.hasGlobal ? global : []),
         set: SourceTrainingSet(
-          features: features, labels: train.map(\.label), preferred: Set(known - plan.perTask..<known),
+          features: features, labels: train.map(\.label), preferred: Set(known - plan.images.perTask..<known),
           teacher: teacher), options: options, pool: pool)
       var losses: [Double] = []
       let clock = ContinuousClock.now
       while !training.isDone {
         if let report = training.step() { losses.append(report.loss) }
-        if plan.every > 0, training.state.step % plan.every == 0, !training.isDone, task == plan.tasks - 1 {
+        if plan.every > 0, training.state.step % plan.every == 0, !training.isDone, task == plan.images.tasks - 1 {
           let (t, q) = split(training.state.parameters)
           let line = try measure(
             tasks + t, count: count + (plan.hasTasks ? 1 : 0), q, known: known, train: train,
@@ -231,7 +166,7 @@ private final class PromptRun {
       global = q
       if plan.hasTasks { count += 1 }
       heads = heads.adding(training.heads)
-      guard !plan.measuresLastOnly || task == plan.tasks - 1 else { continue }
+      guard !plan.measuresLastOnly || task == plan.images.tasks - 1 else { continue }
       let measured = try measure(tasks, count: count, global, known: known, train: train, heads: heads)
       for (name, value) in measured { results[name, default: []].append(value) }
       let loss =
@@ -260,7 +195,7 @@ private final class PromptRun {
     return (Array(parameters.prefix(one)), Array(parameters.dropFirst(one)))
   }
 
-  private func rows(_ tasks: [Float], count: Int, _ items: [PromptData.Item]) -> [FrozenTokens] {
+  private func rows(_ tasks: [Float], count: Int, _ items: [ExperimentData<FrozenTokens>.Item]) -> [FrozenTokens] {
     let layout = PromptLayout(
       groups: (0..<count).map { _ in .init(rows: plan.rows, readsTasks: false) }, isDeep: plan.isDeep)
     let prompted = PromptedBackbone(backbone, layout: layout, parameters: tasks)
@@ -268,7 +203,7 @@ private final class PromptRun {
     let parts = [Array(items.prefix(half)), Array(items.dropFirst(half))]
     let found = Mutex([[FrozenTokens]](repeating: [], count: 2))
     pool.forEach(2, priority: .background) { index in
-      let rows = prompted.frozenRows(parts[index].map(\.tokens), yield: {})
+      let rows = prompted.frozenRows(parts[index].map(\.frozen), yield: {})
       found.withLock { $0[index] = rows }
     }
     return found.withLock { $0.flatMap { $0 } }
@@ -276,7 +211,7 @@ private final class PromptRun {
 
   /// Test accuracy over the classes known so far, by source.
   private func measure(
-    _ tasks: [Float], count: Int, _ global: [Float], known: Int, train: [PromptData.Item],
+    _ tasks: [Float], count: Int, _ global: [Float], known: Int, train: [ExperimentData<FrozenTokens>.Item],
     heads: PromptHeadReadout
   ) throws -> [String: Double] {
     let test = data.test.filter { $0.label < known }
@@ -346,10 +281,10 @@ private final class PromptRun {
     Matrix((0..<one.rows).map { Array(one.row($0)) + Array(other.row($0)) })
   }
 
-  private func features(_ prompted: PromptedBackbone, _ items: [PromptData.Item]) -> Matrix<Float> {
+  private func features(_ prompted: PromptedBackbone, _ items: [ExperimentData<FrozenTokens>.Item]) -> Matrix<Float> {
     let found = Mutex([[Float]](repeating: [], count: items.count))
     pool.forEach(items.count, priority: .background) { index in
-      let row = prompted.promptFeatures([items[index].tokens], yield: {}).storage
+      let row = prompted.promptFeatures([items[index].frozen], yield: {}).storage
       found.withLock { $0[index] = row }
     }
     return Matrix(found.withLock { $0 })

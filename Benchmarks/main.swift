@@ -28,6 +28,9 @@ private let comparisons = [
     name: "pop-prediction", summary: "an image through the backbone with prompts, against the bare backbone",
     run: runPromptPredictionBenchmark),
   Comparison(
+    name: "experts", summary: "experts trained task after task beside the backbone, against the closed form",
+    run: runExpertExperiment),
+  Comparison(
     name: "dne", summary: "an expert beside the backbone: what a prediction and a step of training take",
     run: runExpertBenchmark),
   Comparison(

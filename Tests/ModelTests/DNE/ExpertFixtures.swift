@@ -64,6 +64,6 @@ extension ExpertShape {
       all += linear("\(index) output", block.attentionOutput) + norm("\(index) norm2", block.norm2)
       all += mixing("\(index) up", block.up) + mixing("\(index) down", block.down)
     }
-    return all + norm("patches", ranges.patchNorm) + norm("class", ranges.classNorm)
+    return all + norm("patches", ranges.patchNorm) + norm("class", ranges.classNorm) + linear("output", ranges.output)
   }
 }

@@ -16,9 +16,10 @@ import Testing
     }
     let attention = 4 * slice * slice + slice
     let block = attention + 4 * slice + mixing(16, 32) + mixing(32, 16)
-    let ends = slice * 48 + slice + 4 * slice
+    let feature = backbone.featureWidth
+    let ends = slice * 48 + slice + 4 * slice + feature * 2 * slice + feature
     #expect(shape.parameterCount == ends + blocks * block)
-    #expect(shape.featureWidth == 2 * slice)
+    #expect(shape.featureWidth == feature)
     // The ranges follow one another without a gap.
     var end = 0
     for (name, range) in shape.namedRanges {

@@ -49,7 +49,11 @@ struct ExpertReference {
     }
     let own = patches.suffix(shape.patches)
     let mean = (0..<shape.sliceWidth).map { column in own.reduce(0) { $0 + $1[column] } / Double(own.count) }
-    return norm(x, ranges.classNorm)[0] + mean
+    let summary = (norm(x, ranges.classNorm)[0] + mean).map { $0 / Double(shape.sliceWidth * 2).squareRoot() }
+    let start = backbone.read(rows: 1, width: shape.featureWidth)[0].map {
+      $0 * Double(shape.featureWidth).squareRoot()
+    }
+    return sum(start, linear([summary], ranges.output)[0])
   }
 
   private func sum(_ a: [Double], _ b: [Double]) -> [Double] { zip(a, b).map { $0 + $1 } }

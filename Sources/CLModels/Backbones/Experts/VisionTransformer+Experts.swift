@@ -3,7 +3,8 @@ extension VisionTransformer {
   package func frozenHeadsShape(blocks: Int) -> FrozenHeads.Shape {
     precondition((1...description.blocks).contains(blocks), "experts over blocks there are")
     return FrozenHeads.Shape(
-      blocks: blocks, tokens: description.tokens, width: description.width, mlpWidth: description.mlpWidth)
+      blocks: blocks, tokens: description.tokens, width: description.width, mlpWidth: description.mlpWidth,
+      featureWidth: description.featureWidth)
   }
 
   /// An image's feature, as `embed` gives it, and what experts over the last `blocks` blocks read of it. One thread;
@@ -17,7 +18,9 @@ extension VisionTransformer {
 
   /// The same into memory that is there: nobody else reads `heads` meanwhile.
   package func embed(_ image: RGBImage, filling heads: FrozenHeads, yield: () -> Void) -> [Float] {
-    run(image, tap: tap(for: heads), yield: yield)
+    let feature = run(image, tap: tap(for: heads), yield: yield)
+    heads.freeze(feature: feature, isa: description.instructionSet.kernels)
+    return feature
   }
 
   /// What fills `heads` while an image runs through the blocks.

@@ -91,7 +91,7 @@ package final class PromptedBackbone: Sendable {
     free.withPass(of: self) { pass, tokens in
       for (index, image) in images.enumerated() {
         pass.begin(parameters, images: 1)
-        storage += backbone.run(
+        let feature = backbone.run(
           image,
           freeze: { _, keys, values, stride in
             tokens.freeze(block: 0, keys: keys, values: values, stride: stride, isa: isa)
@@ -100,6 +100,8 @@ package final class PromptedBackbone: Sendable {
           after: { block in
             pass.advance(block, parameters: parameters, frozen: [tokens.kernel(0)], earlier: [], yield: yield)
           }, yield: yield)
+        if !heads.isEmpty { heads[index].freeze(feature: feature, isa: isa) }
+        storage += feature
         storage += pass.finish(yield: yield).rowsOfUnitLength().storage
       }
     }

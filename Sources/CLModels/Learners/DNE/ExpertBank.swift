@@ -73,7 +73,7 @@ package struct ExpertBank: Sendable, Equatable {
 
 extension ExpertBank {
   private static let magic = Array("CLSE".utf8)
-  private static let format: UInt32 = 1
+  private static let format: UInt32 = 2
 
   /// "CLSE", a format number, blocks, how many experts; then an expert after the other: task, heads, how many numbers
   /// and examples, the numbers, the ids. Little-endian.

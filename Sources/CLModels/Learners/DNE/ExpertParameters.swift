@@ -35,6 +35,7 @@ package struct ExpertTree<Mixing: Sendable>: Sendable {
   var blocks: [Block]
   var patchNorm: Norm
   var classNorm: Norm
+  var output: Linear
 }
 
 extension ExpertParameters {
@@ -78,7 +79,7 @@ extension ExpertTree {
       Matrix(rows: rows, columns: range.count / rows, storage: Array(flat[range]))
     }
     func linear(_ ranges: ExpertRanges.Linear) -> Linear {
-      Linear(weights: matrix(ranges.weights, rows: slice), bias: Array(flat[ranges.bias]))
+      Linear(weights: matrix(ranges.weights, rows: ranges.bias.count), bias: Array(flat[ranges.bias]))
     }
     func norm(_ ranges: ExpertRanges.Norm) -> Norm {
       Norm(gain: Array(flat[ranges.gain]), bias: Array(flat[ranges.bias]))
@@ -101,6 +102,7 @@ extension ExpertTree {
     }
     patchNorm = norm(ranges.patchNorm)
     classNorm = norm(ranges.classNorm)
+    output = linear(ranges.output)
   }
 
   /// mixing: called in the order of the blocks, `up` before `down`.
@@ -130,6 +132,7 @@ extension ExpertTree {
     }
     append(patchNorm)
     append(classNorm)
+    append(output)
     return result
   }
 }

@@ -5,8 +5,13 @@ package import Tensor
 /// 2023). Only the expert is computed: what it reads of the images comes from `FrozenHeads`, what it reads of earlier
 /// experts from their `ExpertSlices`, and nothing flows back into either.
 ///
-/// The expert's slice starts as input(LN1(x)) of its first block's input and runs through its blocks; its feature is
-/// the class token after the last block and the mean of the patches before it, each after a LayerNorm of its own.
+/// The expert's slice starts as input(LN1(x)) of its first block's input and runs through its blocks. What it says of
+/// the image, its summary s, is the class token after the last block and the mean of the patches before it, each after
+/// a LayerNorm of its own. With f the backbone's feature, of length 1, its feature is
+///
+///     sqrt(featureWidth) f + output(s / sqrt(summaryWidth)):
+///
+/// a correction of what the backbone says, as in side networks (Sung et al. 2022: ladder side-tuning).
 ///
 /// One thread at a time. Results depend on what goes in and the instruction set alone. An image's slices and features
 /// do not depend on its company but for the last bits of its class token: products of up to three rows are added up in
@@ -44,7 +49,7 @@ package final class ExpertPass {
     forward(parameters, [ExpertSource(heads: heads, earlier: earlier)], yield: yield).storage
   }
 
-  /// The images' features, `[images.count, shape.featureWidth]`, not of unit length: class token, then patches.
+  /// The images' features, `[images.count, shape.featureWidth]`, not of unit length.
   ///
   /// `yield` is called after every new head of every task attention.
   package func forward(
@@ -69,21 +74,26 @@ package final class ExpertPass {
     }
     let (normalizedPatches, patchNorm) = parameters.patchNorm.forward(patches)
     let (classTokens, classNorm) = parameters.classNorm.forward(x)
+    var summaries: [Float] = []
+    for image in images.indices {
+      let end = (image + 1) * shape.tokens
+      summaries += classTokens.row(image)
+      summaries += normalizedPatches.selectingRows(end - shape.patches..<end).columnSums().map {
+        $0 / Float(shape.patches)
+      }
+    }
+    let summary = Matrix(
+      rows: images.count, columns: shape.summaryWidth, storage: summaries.map { $0 * summaryFactor })
     record =
       keepsRecords
       ? ExpertRecord(
         parameters: parameters, images: images, input: input, blocks: saved, patchNorm: patchNorm,
-        classNorm: classNorm) : nil
-    var features: [Float] = []
-    for image in images.indices {
-      let end = (image + 1) * shape.tokens
-      features += classTokens.row(image)
-      features += normalizedPatches.selectingRows(end - shape.patches..<end).columnSums().map {
-        $0 / Float(shape.patches)
-      }
-    }
-    return Matrix(rows: images.count, columns: shape.featureWidth, storage: features)
+        classNorm: classNorm, summary: summary) : nil
+    let length = Float(shape.featureWidth).squareRoot()
+    return parameters.output.forward(summary).mapElements(with: images.features(shape, isa: isa)) { $0 + length * $1 }
   }
+
+  private var summaryFactor: Float { 1 / Float(shape.summaryWidth).squareRoot() }
 
   /// What later experts read of one of the images that went through last.
   package func slices(of image: Int = 0) -> ExpertSlices {
@@ -105,15 +115,18 @@ package final class ExpertPass {
       gradient.rows == record.images.count && gradient.columns == shape.featureWidth && sums.shape == shape,
       "a gradient of this expert's features")
     let parameters = record.parameters
+    sums.output.add(gradient, input: record.summary)
+    let summaryGradient = parameters.output.backward(gradient).mapElements { $0 * summaryFactor }
     var dx = parameters.classNorm.backward(
-      gradient.selectingColumns([0..<shape.sliceWidth]), saved: record.classNorm, adding: &sums.classNorm)
+      summaryGradient.selectingColumns([0..<shape.sliceWidth]), saved: record.classNorm, adding: &sums.classNorm)
     for index in (0..<shape.blocks).reversed() {
       dx = block(index).backward(
         dx, saved: record.blocks[index], old: record.images.old(shape, block: index, isa: isa),
         parameters: parameters.blocks[index], adding: &sums.blocks[index], yield: yield)
       if index == shape.blocks - 1 {
         dx.add(
-          parameters.patchNorm.backward(patchGradient(gradient), saved: record.patchNorm, adding: &sums.patchNorm))
+          parameters.patchNorm.backward(
+            patchGradient(summaryGradient), saved: record.patchNorm, adding: &sums.patchNorm))
       }
     }
     sums.input.add(dx, input: record.input)
@@ -143,4 +156,5 @@ private struct ExpertRecord {
   let blocks: [ExpertBlock.Saved]
   let patchNorm: LayerNormalization.Saved<Float>
   let classNorm: LayerNormalization.Saved<Float>
+  let summary: Matrix<Float>
 }

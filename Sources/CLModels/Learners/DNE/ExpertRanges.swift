@@ -1,5 +1,5 @@
 /// Where in an expert's flat parameters which of them are. In this order: the input's Linear, block by block what is in
-/// `Block`, the norms of the two halves of the feature.
+/// `Block`, the norms of the two halves of the summary, the output's Linear.
 package struct ExpertRanges: Sendable, Equatable {
   /// Weights `[outputs, inputs]` and a bias an output.
   package struct Linear: Sendable, Equatable {
@@ -40,6 +40,8 @@ package struct ExpertRanges: Sendable, Equatable {
   package let blocks: [Block]
   package let patchNorm: Norm
   package let classNorm: Norm
+  /// `[feature, summary]`.
+  package let output: Linear
   /// How many numbers there are.
   package let count: Int
 }
@@ -58,8 +60,9 @@ extension ExpertShape {
     }
     let patchNorm = parts.norm(slice)
     let classNorm = parts.norm(slice)
+    let output = parts.linear(featureWidth, summaryWidth)
     return ExpertRanges(
-      input: input, blocks: blocks, patchNorm: patchNorm, classNorm: classNorm, count: parts.end)
+      input: input, blocks: blocks, patchNorm: patchNorm, classNorm: classNorm, output: output, count: parts.end)
   }
 }
 

@@ -13,6 +13,8 @@ package struct ExpertShape: Sendable, Equatable {
   package let width: Int
   package let mlpWidth: Int
   package let backboneHeads: Int
+  /// Numbers of its feature: a correction of the backbone's.
+  package let featureWidth: Int
 
   package static let headRange = 1...16
 
@@ -28,6 +30,7 @@ package struct ExpertShape: Sendable, Equatable {
     width = backbone.width
     mlpWidth = backbone.mlpWidth
     backboneHeads = backbone.heads
+    featureWidth = backbone.featureWidth
   }
 
   /// Numbers of a head of tokens.
@@ -39,8 +42,8 @@ package struct ExpertShape: Sendable, Equatable {
   package var sliceHiddenWidth: Int { heads * hiddenWidth }
   /// The heads its task attention reads besides its own.
   package var oldHeads: Int { backboneHeads + earlierHeads }
-  /// Numbers of its feature: the class token and the mean of the patches.
-  package var featureWidth: Int { 2 * sliceWidth }
+  /// Numbers that its feature is made of: its class token and the mean of its patches.
+  var summaryWidth: Int { 2 * sliceWidth }
   /// Numbers that are trained.
   package var parameterCount: Int { ranges.count }
 

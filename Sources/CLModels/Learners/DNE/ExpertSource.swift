@@ -23,6 +23,11 @@ extension [ExpertSource] {
     read(rows: shape.tokens, widths: [shape.width], isa: isa) { [$0.heads.input] }
   }
 
+  /// The backbone's features, `[images, featureWidth]`.
+  func features(_ shape: ExpertShape, isa: ck_isa) -> Matrix<Float> {
+    read(rows: 1, widths: [shape.featureWidth], isa: isa) { [$0.heads.feature] }
+  }
+
   /// What a block's task attentions read besides the expert's own heads: the backbone's, then every earlier expert's.
   func old(_ shape: ExpertShape, block: Int, isa: ck_isa) -> ExpertBlock.Old {
     let heads = [shape.backboneHeads] + (first?.earlier.map(\.shape.heads) ?? [])
