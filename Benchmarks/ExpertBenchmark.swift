@@ -18,7 +18,8 @@ func runExpertBenchmark(arguments: [String], json: Bool) throws {
   let (blocks, earlier) = (number("--blocks", 4), number("--earlier", 0))
   var generator = SeededGenerator(seed: 1)
   func expert(heads: Int, earlier: Int) -> (shape: ExpertShape, parameters: ExpertParameters) {
-    let shape = ExpertShape(heads: heads, blocks: blocks, earlierHeads: earlier, backbone: backbone.description)
+    let shape = ExpertShape(
+      heads: heads, blocks: blocks, earlierHeads: earlier, feature: .correction, backbone: backbone.description)
     return (shape, ExpertParameters(shape, ExpertStart.parameters(shape, generator: &generator)))
   }
   let (shape, parameters) = expert(heads: number("--heads", 1), earlier: earlier)

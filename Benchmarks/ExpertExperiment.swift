@@ -5,8 +5,8 @@ import Tensor
 /// `benchmarks experts`: task after task, an expert is trained beside the frozen backbone as the daemon trains it, and
 /// every way of reading all experts is measured on the test images, beside the closed form over the backbone alone.
 ///
-/// Flags: of the images as `ImagePlan` has them; what is trained: `--heads N` (1), `--blocks N` (4), `--steps N` (60),
-/// `--rate X` (1e-3), `--warm-up N` (0), `--decay X` (0), `--lambda X` (.2), `--share X` (.5), `--classes N` (16),
+/// Flags: of the images as `ImagePlan` has them; what is trained: `--heads N` (1), `--blocks N` (4), `--own` (features
+/// of its own, else a correction of the backbone's), `--steps N` (40), `--rate X` (1e-3), `--warm-up N` (0), `--decay X` (0), `--lambda X` (.2), `--share X` (.5), `--classes N` (16),
 /// `--episode N` (96); `--every N` measures every N steps of the last task; `--last` measures after the last task only.
 /// What follows each `--and` is another way to train on the same images; its flags go before the common ones.
 func runExpertExperiment(arguments: [String], json: Bool) throws {
@@ -46,6 +46,7 @@ private struct ExpertRun {
   struct Options {
     var training = SourceTrainingOptions()
     let heads: Int
+    let feature: ExpertFeature
     let blocks: Int
     let every: Int
     let measuresLastOnly: Bool
@@ -55,10 +56,11 @@ private struct ExpertRun {
         value(of: flag, in: arguments).flatMap { Value($0) } ?? usual
       }
       heads = number("--heads", 1)
+      feature = arguments.contains("--own") ? .own : .correction
       blocks = number("--blocks", 4)
       every = number("--every", 0)
       measuresLastOnly = arguments.contains("--last")
-      training.steps = number("--steps", 60)
+      training.steps = number("--steps", 40)
       training.learningRate = number("--rate", 1e-3)
       training.warmUp = number("--warm-up", 0)
       training.weightDecay = number("--decay", 0)
@@ -99,7 +101,7 @@ private struct ExpertRun {
       let known = (task + 1) * plan.perTask
       let train = data.train.filter { $0.label < known }
       let shape = ExpertShape(
-        heads: options.heads, blocks: options.blocks, earlierHeads: task * options.heads,
+        heads: options.heads, blocks: options.blocks, earlierHeads: task * options.heads, feature: options.feature,
         backbone: backbone.description)
       let experts = ExpertBackbone(backbone, bank: bank)
       let slices = pool.map(train.count, priority: .background) { experts.slices(train[$0].frozen) {} }
@@ -114,7 +116,9 @@ private struct ExpertRun {
         options: training, pool: pool)
       func learned() -> ExpertBank {
         bank.learning(
-          .init(taskID: Int64(task), heads: options.heads, parameters: source.state.parameters, examples: []))
+          .init(
+            taskID: Int64(task), heads: options.heads, feature: options.feature, parameters: source.state.parameters,
+            examples: []))
       }
       let isLast = task == plan.tasks - 1
       var spent = Duration.zero

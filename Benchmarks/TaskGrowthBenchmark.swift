@@ -104,9 +104,10 @@ private struct TaskGrowth {
     var generator = SeededGenerator(seed: 2)
     let experts = (0..<tasks).map { task in
       let shape = ExpertShape(
-        heads: heads, blocks: blocks, earlierHeads: task * heads, backbone: backbone.description)
+        heads: heads, blocks: blocks, earlierHeads: task * heads, feature: .correction, backbone: backbone.description)
       return ExpertBank.Expert(
-        taskID: Int64(task + 1), heads: heads, parameters: ExpertStart.parameters(shape, generator: &generator),
+        taskID: Int64(task + 1), heads: heads, feature: .correction,
+        parameters: ExpertStart.parameters(shape, generator: &generator),
         examples: [])
     }
     return ExpertBank(blocks: blocks, experts: experts)

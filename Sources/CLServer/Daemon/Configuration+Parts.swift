@@ -32,7 +32,8 @@ extension Configuration {
     training.examplesPerEpisode = promptEpisode
     training.seed = seed
     let custom = Recipe(
-      name: "custom", steps: promptSteps, learningRate: promptRate, backboneShare: Float(promptShare))
+      name: "custom", steps: promptSteps, learningRate: promptRate, backboneShare: Float(promptShare),
+      expertFeature: .own)
     return RefiningOptions(
       recipes: promptSteps > 0 ? [custom] : recipes, lambda: Float(promptLambda), training: training,
       exemplars: promptExemplars, largestSet: promptExamples, fewestJudges: promptJudges,

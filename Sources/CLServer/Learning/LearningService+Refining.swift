@@ -281,7 +281,7 @@ extension LearningService {
       guard try makeWay(round) else { return nil }
     }
     return TrainedBank(
-      bank: trainer.learned(bank, from: training.state.parameters, taskID: round.taskID, examples: ids),
+      bank: trainer.learned(bank, from: training.state.parameters, taskID: round.taskID, examples: ids, recipe: recipe),
       recipe: recipe,
       losses: training.state.losses)
   }

@@ -2,10 +2,10 @@ package import CLModels
 package import Tensor
 
 extension Recipe {
-  /// For experts, which start from nothing.
+  /// For experts: first one that starts from what the backbone says, then one that starts from nothing.
   package static let expert = [
-    Recipe(name: "short", steps: 60, learningRate: 1e-3, backboneShare: 0.5),
-    Recipe(name: "long", steps: 200, learningRate: 1e-3, backboneShare: 0.3),
+    Recipe(name: "correction", steps: 40, learningRate: 1e-3, backboneShare: 0.5, expertFeature: .correction),
+    Recipe(name: "own", steps: 40, learningRate: 1e-3, backboneShare: 0.5, expertFeature: .own),
   ]
 }
 
@@ -83,7 +83,7 @@ package final class ExpertTrainer: SourceTrainer {
     let base = bank.experts.base(for: taskID)
     let shape = ExpertShape(
       heads: heads, blocks: base.blocks, earlierHeads: base.experts.reduce(0) { $0 + $1.heads },
-      backbone: backbone.description)
+      feature: recipe.expertFeature, backbone: backbone.description)
     var generator = SeededGenerator(seed: seed)
     let start = ExpertStart.parameters(shape, generator: &generator)
     let reader = reader(images)
@@ -99,11 +99,12 @@ package final class ExpertTrainer: SourceTrainer {
   }
 
   package func learned(
-    _ bank: SourceBank, from parameters: [Float], taskID: Int64, examples: [Int64]
+    _ bank: SourceBank, from parameters: [Float], taskID: Int64, examples: [Int64], recipe: Recipe
   ) -> SourceBank {
     var next = bank
     next.experts = bank.experts.learning(
-      ExpertBank.Expert(taskID: taskID, heads: heads, parameters: parameters, examples: examples))
+      ExpertBank.Expert(
+        taskID: taskID, heads: heads, feature: recipe.expertFeature, parameters: parameters, examples: examples))
     return next
   }
 

@@ -105,7 +105,7 @@ package final class PromptTrainer: SourceTrainer {
   }
 
   package func learned(
-    _ bank: SourceBank, from parameters: [Float], taskID: Int64, examples: [Int64]
+    _ bank: SourceBank, from parameters: [Float], taskID: Int64, examples: [Int64], recipe: Recipe
   ) -> SourceBank {
     let half = parameters.count / 2
     func group(_ parameters: ArraySlice<Float>) -> PromptBank.Group {

@@ -7,12 +7,17 @@ package struct Recipe: Sendable, Equatable {
   package let learningRate: Double
   /// Weight of the backbone's own kernel in the objective.
   package let backboneShare: Float
+  /// What an expert's feature is; prompts always start as the backbone's.
+  package let expertFeature: ExpertFeature
 
-  package init(name: String, steps: Int, learningRate: Double, backboneShare: Float) {
+  package init(
+    name: String, steps: Int, learningRate: Double, backboneShare: Float, expertFeature: ExpertFeature = .correction
+  ) {
     self.name = name
     self.steps = steps
     self.learningRate = learningRate
     self.backboneShare = backboneShare
+    self.expertFeature = expertFeature
   }
 }
 
@@ -89,7 +94,9 @@ package protocol SourceTrainer: Sendable {
   ) throws(BackboneError) -> SourceTraining
 
   /// The bank with what was trained.
-  func learned(_ bank: SourceBank, from parameters: [Float], taskID: Int64, examples: [Int64]) -> SourceBank
+  func learned(
+    _ bank: SourceBank, from parameters: [Float], taskID: Int64, examples: [Int64], recipe: Recipe
+  ) -> SourceBank
 
   /// How the features of this kind's sources of a bank are made from an example, one a source; nil where the picture
   /// cannot be read.

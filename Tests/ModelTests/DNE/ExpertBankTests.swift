@@ -2,7 +2,8 @@ import CLModels
 import Testing
 
 private func expert(_ task: Int64, heads: Int = 1) -> ExpertBank.Expert {
-  ExpertBank.Expert(taskID: task, heads: heads, parameters: [Float(task), 0.5], examples: [10 * task, task])
+  ExpertBank.Expert(
+    taskID: task, heads: heads, feature: .own, parameters: [Float(task), 0.5], examples: [10 * task, task])
 }
 
 @Suite struct ExpertBankTests {

@@ -19,7 +19,8 @@ struct ExpertCase {
   }
 }
 
-/// An expert with parameters far enough from their start that every one of them matters.
+/// An expert with parameters far enough from their start that every one of them matters. Those of even seeds correct the
+/// backbone's feature, those of odd ones have one of their own.
 struct Expert {
   let backbone: VisionTransformer
   let shape: ExpertShape
@@ -29,7 +30,7 @@ struct Expert {
     self.backbone = backbone
     shape = ExpertShape(
       heads: heads, blocks: blocks, earlierHeads: earlier.reduce(0) { $0 + $1.shape.heads },
-      backbone: backbone.description)
+      feature: seed % 2 == 0 ? .correction : .own, backbone: backbone.description)
     var generator = SeededGenerator(seed: seed)
     flat = ExpertStart.parameters(shape, generator: &generator).map { $0 + 0.2 * Float(generator.nextGaussian()) }
   }
@@ -64,6 +65,7 @@ extension ExpertShape {
       all += linear("\(index) output", block.attentionOutput) + norm("\(index) norm2", block.norm2)
       all += mixing("\(index) up", block.up) + mixing("\(index) down", block.down)
     }
-    return all + norm("patches", ranges.patchNorm) + norm("class", ranges.classNorm) + linear("output", ranges.output)
+    return all + norm("patches", ranges.patchNorm) + norm("class", ranges.classNorm)
+      + (ranges.correction.map { linear("correction", $0) } ?? [])
   }
 }

@@ -4,11 +4,12 @@ import Testing
 
 @Suite struct ExpertParametersTests {
   /// By the formula of a task attention, h (in out + out) + 2 in^2 + 1 for h heads, and that of its neighbours.
-  @Test(arguments: [(1, 2, 0), (4, 1, 0), (7, 2, 0), (1, 2, 3), (16, 2, 40)])
-  func areAsManyAsTheFormulasSay(heads: Int, blocks: Int, earlier: Int) throws {
+  @Test(arguments: [(1, 2, 0), (4, 1, 0), (7, 2, 0), (1, 2, 3), (16, 2, 40)], [ExpertFeature.own, .correction])
+  func areAsManyAsTheFormulasSay(size: (heads: Int, blocks: Int, earlier: Int), kind: ExpertFeature) throws {
+    let (heads, blocks, earlier) = size
     // Three heads of 16, an MLP of 96.
     let backbone = try GoldenBackbone("clip").load().description
-    let shape = ExpertShape(heads: heads, blocks: blocks, earlierHeads: earlier, backbone: backbone)
+    let shape = ExpertShape(heads: heads, blocks: blocks, earlierHeads: earlier, feature: kind, backbone: backbone)
     let slice = 16 * heads
     func mixing(_ inputs: Int, _ outputs: Int) -> Int {
       let values = (3 + earlier + heads) * (inputs * outputs + outputs)
@@ -16,8 +17,9 @@ import Testing
     }
     let attention = 4 * slice * slice + slice
     let block = attention + 4 * slice + mixing(16, 32) + mixing(32, 16)
-    let feature = backbone.featureWidth
-    let ends = slice * 48 + slice + 4 * slice + feature * 2 * slice + feature
+    let feature = kind == .own ? 2 * slice : backbone.featureWidth
+    let correction = kind == .own ? 0 : feature * 2 * slice + feature
+    let ends = slice * 48 + slice + 4 * slice + correction
     #expect(shape.parameterCount == ends + blocks * block)
     #expect(shape.featureWidth == feature)
     // The ranges follow one another without a gap.
@@ -31,7 +33,8 @@ import Testing
 
   @Test func flatNumbersComeBackAsTheyWere() throws {
     let shape = ExpertShape(
-      heads: 2, blocks: 2, earlierHeads: 3, backbone: try GoldenBackbone("vit").load().description)
+      heads: 2, blocks: 2, earlierHeads: 3, feature: .correction, backbone: try GoldenBackbone("vit").load().description
+    )
     let flat = normal(1, shape.parameterCount, seed: 1).storage
     #expect(ExpertParameters(shape, flat).flat == flat)
     let zeros = ExpertGradient(shape).flat(for: ExpertParameters(shape, flat))
@@ -41,7 +44,7 @@ import Testing
   @Test func startsAsTheAuthorsDo() throws {
     // Three heads of 16, an MLP of 96, three earlier heads and four new ones.
     let backbone = try GoldenBackbone("clip").load().description
-    let shape = ExpertShape(heads: 4, blocks: 1, earlierHeads: 3, backbone: backbone)
+    let shape = ExpertShape(heads: 4, blocks: 1, earlierHeads: 3, feature: .correction, backbone: backbone)
     var generator = SeededGenerator(seed: 1)
     let flat = ExpertStart.parameters(shape, generator: &generator)
     let ranges = shape.ranges
@@ -63,6 +66,8 @@ import Testing
     for norm in [block.norm1, block.norm2, ranges.patchNorm, ranges.classNorm] {
       #expect(flat[norm.gain].allSatisfy { $0 == 1 } && flat[norm.bias].allSatisfy { $0 == 0 })
     }
+    let correction = try #require(ranges.correction)
+    #expect((flat[correction.weights] + flat[correction.bias]).allSatisfy { $0 == 0 })
     for bias in [ranges.input.bias, block.attentionOutput.bias, block.up.biases, block.down.biases] {
       #expect(flat[bias].allSatisfy { $0 == 0 })
     }

@@ -129,7 +129,7 @@ import Testing
   @Test func anImagesFeaturesDoNotDependOnItsCompany() throws {
     let test = try ExpertCase()
     let first = test.expert(heads: 1, blocks: 2, seed: 7)
-    let expert = test.expert(heads: 2, blocks: 2, earlier: [first], seed: 8)
+    let expert = test.expert(heads: 2, blocks: 2, earlier: [first], seed: 9)
     let parameters = ExpertParameters(expert.shape, expert.flat)
     let sources = test.frozen(2).map { ExpertSource(heads: $0, earlier: [first.run($0).slices]) }
     let alone = sources.map { expert.run($0.heads, earlier: $0.earlier) }
@@ -162,7 +162,7 @@ struct RealExpertPassTests {
     let first = Expert(backbone, heads: 1, blocks: 4, seed: 1)
     let second = Expert(backbone, heads: 1, blocks: 4, earlier: [first], seed: 2)
     let counts = [1, 4, 7].map {
-      ExpertShape(heads: $0, blocks: 4, earlierHeads: 0, backbone: backbone.description).parameterCount
+      ExpertShape(heads: $0, blocks: 4, earlierHeads: 0, feature: .own, backbone: backbone.description).parameterCount
     }
     #expect(counts == [2_393_928, 3_926_280, 6_638_280])
     for image in images {

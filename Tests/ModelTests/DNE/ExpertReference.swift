@@ -49,11 +49,11 @@ struct ExpertReference {
     }
     let own = patches.suffix(shape.patches)
     let mean = (0..<shape.sliceWidth).map { column in own.reduce(0) { $0 + $1[column] } / Double(own.count) }
-    let summary = (norm(x, ranges.classNorm)[0] + mean).map { $0 / Double(shape.sliceWidth * 2).squareRoot() }
-    let start = backbone.read(rows: 1, width: shape.featureWidth)[0].map {
-      $0 * Double(shape.featureWidth).squareRoot()
-    }
-    return sum(start, linear([summary], ranges.output)[0])
+    let summary = norm(x, ranges.classNorm)[0] + mean
+    guard let correction = ranges.correction else { return summary }
+    let length = Double(shape.featureWidth).squareRoot()
+    let start = backbone.read(rows: 1, width: shape.featureWidth)[0].map { $0 * length }
+    return sum(start, linear([summary.map { $0 * 3.5 }], correction)[0])
   }
 
   private func sum(_ a: [Double], _ b: [Double]) -> [Double] { zip(a, b).map { $0 + $1 } }

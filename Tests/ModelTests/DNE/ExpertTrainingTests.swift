@@ -36,7 +36,8 @@ private struct Material {
   }
 
   func training(steps: Int, pool: ComputePool) -> SourceTraining {
-    let shape = ExpertShape(heads: 1, blocks: 2, earlierHeads: earlier.count, backbone: backbone.description)
+    let shape = ExpertShape(
+      heads: 1, blocks: 2, earlierHeads: earlier.count, feature: .correction, backbone: backbone.description)
     var options = SourceTrainingOptions()
     options.steps = steps
     options.learningRate = 3e-3
@@ -114,7 +115,9 @@ private func finish(_ training: SourceTraining) -> [Double] {
     for task in 0..<count {
       let expert = Expert(backbone, heads: 1 + task % 2, blocks: 2, earlier: earlier, seed: UInt64(task))
       bank = bank.learning(
-        .init(taskID: Int64(task), heads: expert.shape.heads, parameters: expert.flat, examples: []))
+        .init(
+          taskID: Int64(task), heads: expert.shape.heads, feature: expert.shape.feature, parameters: expert.flat,
+          examples: []))
       earlier.append(expert)
     }
     return bank

@@ -9,7 +9,9 @@ private func bank(prompts: [Int64], global: Int64? = nil, experts: [Int64]) -> S
     prompts: PromptBank(isDeep: true, tasks: prompts.map(group), global: global.map(group)),
     experts: ExpertBank(
       blocks: 2,
-      experts: experts.map { ExpertBank.Expert(taskID: $0, heads: 1, parameters: [Float($0)], examples: [10 * $0]) }))
+      experts: experts.map {
+        ExpertBank.Expert(taskID: $0, heads: 1, feature: .own, parameters: [Float($0)], examples: [10 * $0])
+      }))
 }
 
 @Suite struct SourceBankTests {

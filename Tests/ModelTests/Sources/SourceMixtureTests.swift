@@ -7,7 +7,7 @@ private func group(_ task: Int64) -> PromptBank.Group {
 }
 
 private func expert(_ task: Int64) -> ExpertBank.Expert {
-  ExpertBank.Expert(taskID: task, heads: 1, parameters: [Float(task)], examples: [task, 10 * task])
+  ExpertBank.Expert(taskID: task, heads: 1, feature: .own, parameters: [Float(task)], examples: [task, 10 * task])
 }
 
 @Suite struct SourceMixtureTests {

@@ -11,7 +11,7 @@ import Testing
 
 private let everything = SourceBank(
   prompts: PromptBank(isDeep: true, tasks: [.init(taskID: 1, rows: 1, parameters: [0], examples: [])]),
-  experts: ExpertBank(blocks: 1, experts: [.init(taskID: 1, heads: 1, parameters: [0], examples: [])]))
+  experts: ExpertBank(blocks: 1, experts: [.init(taskID: 1, heads: 1, feature: .own, parameters: [0], examples: [])]))
 
 @Test(arguments: SourceMixture.candidates(of: everything))
 func aManifestRemembersWhatIsReadAndHow(mixture: SourceMixture) {

@@ -27,7 +27,8 @@ private func shadow(seen: [Int64]) -> SourceBank {
 
 private func shadow(expertOf seen: [Int64]) -> SourceBank {
   var bank = nothing
-  bank.experts = ExpertBank(blocks: 1, experts: [.init(taskID: 1, heads: 1, parameters: [0], examples: seen)])
+  bank.experts = ExpertBank(
+    blocks: 1, experts: [.init(taskID: 1, heads: 1, feature: .own, parameters: [0], examples: seen)])
   return bank
 }
 

@@ -5,14 +5,16 @@ package struct ExpertBank: Sendable, Equatable {
     /// The task it was learned for.
     package let taskID: Int64
     package let heads: Int
+    package let feature: ExpertFeature
     /// See `ExpertShape`.
     package let parameters: [Float]
     /// Ids of the examples it was trained on, rising.
     package let examples: [Int64]
 
-    package init(taskID: Int64, heads: Int, parameters: [Float], examples: [Int64]) {
+    package init(taskID: Int64, heads: Int, feature: ExpertFeature, parameters: [Float], examples: [Int64]) {
       self.taskID = taskID
       self.heads = heads
+      self.feature = feature
       self.parameters = parameters
       self.examples = examples.sorted()
     }
@@ -64,7 +66,8 @@ package struct ExpertBank: Sendable, Equatable {
     var earlier = 0
     return experts.map { expert in
       defer { earlier += expert.heads }
-      return ExpertShape(heads: expert.heads, blocks: blocks, earlierHeads: earlier, backbone: description)
+      return ExpertShape(
+        heads: expert.heads, blocks: blocks, earlierHeads: earlier, feature: expert.feature, backbone: description)
     }
   }
 }
@@ -85,6 +88,7 @@ extension ExpertBank {
     for expert in experts {
       writer.append(expert.taskID)
       writer.append(UInt64(expert.heads))
+      writer.append(UInt32(expert.feature.rawValue))
       writer.append(UInt64(expert.parameters.count))
       writer.append(UInt64(expert.examples.count))
       writer.append(floats: expert.parameters)
@@ -106,14 +110,18 @@ extension ExpertBank {
     for _ in 0..<count {
       let task: Int64 = try reader.integer()
       let heads: UInt64 = try reader.integer()
+      let kind: UInt32 = try reader.integer()
       let numbers: UInt64 = try reader.integer()
       let examples: UInt64 = try reader.integer()
       guard heads <= 1 << 20, ExpertShape.headRange.contains(Int(heads)) else {
         throw .unreadable("an expert has \(heads) heads")
       }
+      guard let feature = UInt8(exactly: kind).flatMap(ExpertFeature.init) else {
+        throw .unreadable("an expert's feature is of kind \(kind)")
+      }
       let parameters = try reader.floats(numbers)
       let ids = try reader.ids(examples)
-      experts.append(Expert(taskID: task, heads: Int(heads), parameters: parameters, examples: ids))
+      experts.append(Expert(taskID: task, heads: Int(heads), feature: feature, parameters: parameters, examples: ids))
     }
     guard reader.isAtEnd else { throw .unreadable("bytes are left over") }
     self.init(blocks: Int(blocks), experts: experts)
@@ -130,6 +138,7 @@ extension ExpertBank {
     var writer = ByteWriter()
     writer.append(UInt32(blocks))
     writer.append(UInt64(expert.heads))
+    writer.append(UInt32(expert.feature.rawValue))
     writer.append(floats: expert.parameters)
     return writer.bytes
   }

@@ -35,7 +35,7 @@ package struct ExpertTree<Mixing: Sendable>: Sendable {
   var blocks: [Block]
   var patchNorm: Norm
   var classNorm: Norm
-  var output: Linear
+  var correction: Linear?
 }
 
 extension ExpertParameters {
@@ -102,7 +102,7 @@ extension ExpertTree {
     }
     patchNorm = norm(ranges.patchNorm)
     classNorm = norm(ranges.classNorm)
-    output = linear(ranges.output)
+    correction = ranges.correction.map(linear)
   }
 
   /// mixing: called in the order of the blocks, `up` before `down`.
@@ -132,7 +132,7 @@ extension ExpertTree {
     }
     append(patchNorm)
     append(classNorm)
-    append(output)
+    if let correction { append(correction) }
     return result
   }
 }

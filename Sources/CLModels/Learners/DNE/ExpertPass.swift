@@ -7,11 +7,12 @@ package import Tensor
 ///
 /// The expert's slice starts as input(LN1(x)) of its first block's input and runs through its blocks. What it says of
 /// the image, its summary s, is the class token after the last block and the mean of the patches before it, each after
-/// a LayerNorm of its own. With f the backbone's feature, of length 1, its feature is
+/// a LayerNorm of its own. Its feature is s, or with f the backbone's feature, of length 1 and n numbers,
 ///
-///     sqrt(featureWidth) f + output(s / sqrt(summaryWidth)):
+///     sqrt(n) f + correction(3.5 s).
 ///
-/// a correction of what the backbone says, as in side networks (Sung et al. 2022: ladder side-tuning).
+/// The factors bring f's numbers to a size of 1, and let some tens of steps at usual rates change the direction of the
+/// sum: with .1 instead of 3.5 forty steps did nothing, with 1 half as much (`benchmarks experts`).
 ///
 /// One thread at a time. Results depend on what goes in and the instruction set alone. An image's slices and features
 /// do not depend on its company but for the last bits of its class token: products of up to three rows are added up in
@@ -82,18 +83,29 @@ package final class ExpertPass {
         $0 / Float(shape.patches)
       }
     }
-    let summary = Matrix(
-      rows: images.count, columns: shape.summaryWidth, storage: summaries.map { $0 * summaryFactor })
+    let summary = Matrix(rows: images.count, columns: shape.summaryWidth, storage: summaries)
     record =
       keepsRecords
       ? ExpertRecord(
         parameters: parameters, images: images, input: input, blocks: saved, patchNorm: patchNorm,
         classNorm: classNorm, summary: summary) : nil
+    guard let correction = parameters.correction else { return summary }
     let length = Float(shape.featureWidth).squareRoot()
-    return parameters.output.forward(summary).mapElements(with: images.features(shape, isa: isa)) { $0 + length * $1 }
+    return correction.forward(summary.mapElements { Self.correctionFactor * $0 }).mapElements(
+      with: images.features(shape, isa: isa)
+    ) { $0 + length * $1 }
   }
 
-  private var summaryFactor: Float { 1 / Float(shape.summaryWidth).squareRoot() }
+  private static let correctionFactor: Float = 3.5
+
+  /// From the gradient of the features to that of the summaries.
+  private func summaryGradient(
+    _ gradient: Matrix<Float>, _ record: ExpertRecord, adding sums: inout ExpertGradient
+  ) -> Matrix<Float> {
+    guard let correction = record.parameters.correction else { return gradient }
+    sums.correction?.add(gradient, input: record.summary.mapElements { Self.correctionFactor * $0 })
+    return correction.backward(gradient).mapElements { Self.correctionFactor * $0 }
+  }
 
   /// What later experts read of one of the images that went through last.
   package func slices(of image: Int = 0) -> ExpertSlices {
@@ -115,8 +127,7 @@ package final class ExpertPass {
       gradient.rows == record.images.count && gradient.columns == shape.featureWidth && sums.shape == shape,
       "a gradient of this expert's features")
     let parameters = record.parameters
-    sums.output.add(gradient, input: record.summary)
-    let summaryGradient = parameters.output.backward(gradient).mapElements { $0 * summaryFactor }
+    let summaryGradient = summaryGradient(gradient, record, adding: &sums)
     var dx = parameters.classNorm.backward(
       summaryGradient.selectingColumns([0..<shape.sliceWidth]), saved: record.classNorm, adding: &sums.classNorm)
     for index in (0..<shape.blocks).reversed() {

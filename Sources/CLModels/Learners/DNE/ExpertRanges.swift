@@ -1,5 +1,5 @@
 /// Where in an expert's flat parameters which of them are. In this order: the input's Linear, block by block what is in
-/// `Block`, the norms of the two halves of the summary, the output's Linear.
+/// `Block`, the norms of the two halves of the summary, the Linear of a correction.
 package struct ExpertRanges: Sendable, Equatable {
   /// Weights `[outputs, inputs]` and a bias an output.
   package struct Linear: Sendable, Equatable {
@@ -40,8 +40,8 @@ package struct ExpertRanges: Sendable, Equatable {
   package let blocks: [Block]
   package let patchNorm: Norm
   package let classNorm: Norm
-  /// `[feature, summary]`.
-  package let output: Linear
+  /// `[feature, summary]`; none where the summary is the feature.
+  package let correction: Linear?
   /// How many numbers there are.
   package let count: Int
 }
@@ -60,9 +60,10 @@ extension ExpertShape {
     }
     let patchNorm = parts.norm(slice)
     let classNorm = parts.norm(slice)
-    let output = parts.linear(featureWidth, summaryWidth)
+    let correction = feature == .correction ? parts.linear(featureWidth, summaryWidth) : nil
     return ExpertRanges(
-      input: input, blocks: blocks, patchNorm: patchNorm, classNorm: classNorm, output: output, count: parts.end)
+      input: input, blocks: blocks, patchNorm: patchNorm, classNorm: classNorm, correction: correction, count: parts.end
+    )
   }
 }
 

@@ -1,3 +1,12 @@
+/// What an expert gives as its feature.
+package enum ExpertFeature: UInt8, Sendable {
+  /// Its own numbers alone, its summary, as in the paper: for what the backbone does not know.
+  case own
+  /// The backbone's feature, corrected by a Linear of the summary that starts as zeros, as in side networks (Sung et al.
+  /// 2022: ladder side-tuning): for what it does.
+  case correction
+}
+
 /// How large an expert is: some heads beside a backbone's, over its last blocks (dense network expansion, Hu et al.
 /// 2023, on a frozen backbone).
 package struct ExpertShape: Sendable, Equatable {
@@ -13,12 +22,14 @@ package struct ExpertShape: Sendable, Equatable {
   package let width: Int
   package let mlpWidth: Int
   package let backboneHeads: Int
-  /// Numbers of its feature: a correction of the backbone's.
-  package let featureWidth: Int
+  package let backboneFeatureWidth: Int
+  package let feature: ExpertFeature
 
   package static let headRange = 1...16
 
-  package init(heads: Int, blocks: Int, earlierHeads: Int, backbone: BackboneDescription) {
+  package init(
+    heads: Int, blocks: Int, earlierHeads: Int, feature: ExpertFeature, backbone: BackboneDescription
+  ) {
     precondition(Self.headRange.contains(heads) && earlierHeads >= 0, "an expert has 1 to 16 heads")
     precondition((1...backbone.blocks).contains(blocks), "an expert runs beside blocks there are")
     self.heads = heads
@@ -30,7 +41,8 @@ package struct ExpertShape: Sendable, Equatable {
     width = backbone.width
     mlpWidth = backbone.mlpWidth
     backboneHeads = backbone.heads
-    featureWidth = backbone.featureWidth
+    backboneFeatureWidth = backbone.featureWidth
+    self.feature = feature
   }
 
   /// Numbers of a head of tokens.
@@ -42,8 +54,10 @@ package struct ExpertShape: Sendable, Equatable {
   package var sliceHiddenWidth: Int { heads * hiddenWidth }
   /// The heads its task attention reads besides its own.
   package var oldHeads: Int { backboneHeads + earlierHeads }
-  /// Numbers that its feature is made of: its class token and the mean of its patches.
+  /// Numbers of what it says of an image: its class token and the mean of its patches.
   var summaryWidth: Int { 2 * sliceWidth }
+  /// Numbers of its feature.
+  package var featureWidth: Int { feature == .own ? summaryWidth : backboneFeatureWidth }
   /// Numbers that are trained.
   package var parameterCount: Int { ranges.count }
 

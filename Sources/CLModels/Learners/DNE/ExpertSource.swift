@@ -23,9 +23,9 @@ extension [ExpertSource] {
     read(rows: shape.tokens, widths: [shape.width], isa: isa) { [$0.heads.input] }
   }
 
-  /// The backbone's features, `[images, featureWidth]`.
+  /// The backbone's features, `[images, backboneFeatureWidth]`.
   func features(_ shape: ExpertShape, isa: ck_isa) -> Matrix<Float> {
-    read(rows: 1, widths: [shape.featureWidth], isa: isa) { [$0.heads.feature] }
+    read(rows: 1, widths: [shape.backboneFeatureWidth], isa: isa) { [$0.heads.feature] }
   }
 
   /// What a block's task attentions read besides the expert's own heads: the backbone's, then every earlier expert's.
