@@ -2,13 +2,14 @@ import CLModels
 import Foundation
 import Tensor
 
-/// `benchmarks experts`: task after task, an expert is trained beside the frozen backbone as the daemon trains it, and
+/// `benchmarks experts`: task after task, an expert is trained beside the frozen backbone as the daemon trains it, on all examples, and
 /// every way of reading all experts is measured on the test images, beside the closed form over the backbone alone.
 ///
 /// Flags: of the images as `ImagePlan` has them; what is trained: `--heads N` (1), `--blocks N` (4), `--own` (features
-/// of its own, else a correction of the backbone's), `--steps N` (40), `--rate X` (1e-3), `--warm-up N` (0), `--decay X` (0), `--lambda X` (.2), `--share X` (.5), `--classes N` (16),
-/// `--episode N` (96); `--every N` measures every N steps of the last task; `--last` measures after the last task only.
-/// What follows each `--and` is another way to train on the same images; its flags go before the common ones.
+/// of its own, else a correction of the backbone's), `--steps N` (40), `--rate X` (1e-3), `--warm-up N` (20), `--decay X`
+/// (.01), `--lambda X` (.2), `--share X` (.5), `--classes N` (16), `--episode N` (96); `--every N` measures every N steps
+/// of the last task; `--last` measures after the last task only. What follows each `--and` is another way to train on
+/// the same images; its flags go before the common ones.
 func runExpertExperiment(arguments: [String], json: Bool) throws {
   let pieces = arguments.split(separator: "--and", omittingEmptySubsequences: false).map(Array.init)
   let variants = pieces.count == 1 ? [[]] : Array(pieces.dropFirst())
@@ -62,8 +63,8 @@ private struct ExpertRun {
       measuresLastOnly = arguments.contains("--last")
       training.steps = number("--steps", 40)
       training.learningRate = number("--rate", 1e-3)
-      training.warmUp = number("--warm-up", 0)
-      training.weightDecay = number("--decay", 0)
+      training.warmUp = number("--warm-up", 20)
+      training.weightDecay = number("--decay", 0.01)
       training.objective = .leaveOneOutRidge(lambda: number("--lambda", 0.2), backboneShare: number("--share", 0.5))
       training.classesPerEpisode = number("--classes", 16)
       training.examplesPerEpisode = number("--episode", 96)

@@ -50,10 +50,6 @@
                                const scalar *x, int32_t ldx, scalar *scores, int32_t lds) {                            \
     DISPATCH(head_scores_##suffix, rows, heads, width, u, ldu, x, ldx, scores, lds)                                    \
   }                                                                                                                    \
-  void ck_head_dots_##suffix(ck_isa isa, int32_t rows, int32_t heads, int32_t width, const scalar *y, int32_t ldy,     \
-                             const scalar *x, int32_t ldx, scalar *products, int32_t ldp) {                            \
-    DISPATCH(head_dots_##suffix, rows, heads, width, y, ldy, x, ldx, products, ldp)                                    \
-  }                                                                                                                    \
   void ck_scale_heads_##suffix(ck_isa isa, int32_t rows, int32_t heads, int32_t width, const scalar *factors,          \
                                int32_t ldf, const scalar *x, int32_t ldx, scalar *out, int32_t ldo) {                  \
     DISPATCH(scale_heads_##suffix, rows, heads, width, factors, ldf, x, ldx, out, ldo)                                 \

@@ -9,9 +9,6 @@
   /* scores[r][h] = sum_c u[r][c] x[r][h][c] */                                                                        \
   void ck_head_scores_##suffix(ck_isa isa, int32_t rows, int32_t heads, int32_t width, const scalar *u, int32_t ldu,   \
                                const scalar *x, int32_t ldx, scalar *scores, int32_t lds);                             \
-  /* products[r][h] = sum_c y[r][h][c] x[r][h][c] */                                                                   \
-  void ck_head_dots_##suffix(ck_isa isa, int32_t rows, int32_t heads, int32_t width, const scalar *y, int32_t ldy,     \
-                             const scalar *x, int32_t ldx, scalar *products, int32_t ldp);                             \
   /* out[r][h][c] = factors[r][h] x[r][h][c] */                                                                        \
   void ck_scale_heads_##suffix(ck_isa isa, int32_t rows, int32_t heads, int32_t width, const scalar *factors,          \
                                int32_t ldf, const scalar *x, int32_t ldx, scalar *out, int32_t ldo);                   \

@@ -51,7 +51,8 @@ extension Setting {
   private static let prompts = [
     integer(
       "prompt_steps", .prompts, 0...100_000, \.promptSteps,
-      "Steps of training for a task's prompts; 0 tries the built-in recipes, gentle and strong."),
+      "Steps of training for a task's prompts or expert; 0 tries the built-in recipes. Experts so trained have a feature "
+        + "of their own."),
     number(
       "prompt_rate", .prompts, 1e-6...1, \.promptRate,
       "Learning rate at the start of its cosine, where prompt_steps is not 0."),

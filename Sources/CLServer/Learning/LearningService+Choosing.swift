@@ -30,7 +30,7 @@ extension LearningService {
     }
   }
 
-  /// The share of judges that a recipe must win over the backbone alone before the next, stronger one is tried.
+  /// The share of judges that a recipe must win over the backbone alone before the next, bolder one is tried.
   static let gainForMore = 0.015
 
   /// How mixtures of the bank's sources do on the judges, each with a head fitted to the learners. Nil when something was

@@ -105,7 +105,8 @@ extension LearningService {
       else { return false }
       trainings.append(trained)
       judged += more
-      // Where a little training does not help much, much training harms.
+      // Where a little training does not help much, much training harms; and where what corrects the backbone does not,
+      // what starts from nothing harms.
       let gain = (more.map(\.candidate.correct).max() ?? 0) - judged[0].candidate.correct
       if Double(gain) < Self.gainForMore * Double(judging.records.count) { break }
     }

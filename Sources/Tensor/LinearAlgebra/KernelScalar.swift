@@ -55,10 +55,6 @@ package protocol KernelScalar: ElementaryScalar {
   static func headScores(
     _ rows: Int, _ heads: Int, _ width: Int, _ u: UnsafePointer<Self>, _ ldu: Int, _ x: UnsafePointer<Self>,
     _ ldx: Int, _ scores: UnsafeMutablePointer<Self>, _ lds: Int)
-  /// products `[rows, heads]`: every head of y with the same one of x.
-  static func headDots(
-    _ rows: Int, _ heads: Int, _ width: Int, _ y: UnsafePointer<Self>, _ ldy: Int, _ x: UnsafePointer<Self>,
-    _ ldx: Int, _ products: UnsafeMutablePointer<Self>, _ ldp: Int)
   /// out `[rows, heads * width]`: every head of x times its factor, `[rows, heads]`.
   static func scaleHeads(
     _ rows: Int, _ heads: Int, _ width: Int, _ factors: UnsafePointer<Self>, _ ldf: Int, _ x: UnsafePointer<Self>,
@@ -119,14 +115,6 @@ extension Float: KernelScalar {
       ck_isa_best(), Int32(rows), Int32(heads), Int32(width), u, Int32(ldu), x, Int32(ldx), scores, Int32(lds))
   }
 
-  package static func headDots(
-    _ rows: Int, _ heads: Int, _ width: Int, _ y: UnsafePointer<Float>, _ ldy: Int, _ x: UnsafePointer<Float>,
-    _ ldx: Int, _ products: UnsafeMutablePointer<Float>, _ ldp: Int
-  ) {
-    ck_head_dots_f32(
-      ck_isa_best(), Int32(rows), Int32(heads), Int32(width), y, Int32(ldy), x, Int32(ldx), products, Int32(ldp))
-  }
-
   package static func scaleHeads(
     _ rows: Int, _ heads: Int, _ width: Int, _ factors: UnsafePointer<Float>, _ ldf: Int, _ x: UnsafePointer<Float>,
     _ ldx: Int, _ out: UnsafeMutablePointer<Float>, _ ldo: Int
@@ -181,14 +169,6 @@ extension Double: KernelScalar {
   ) {
     ck_head_scores_f64(
       ck_isa_best(), Int32(rows), Int32(heads), Int32(width), u, Int32(ldu), x, Int32(ldx), scores, Int32(lds))
-  }
-
-  package static func headDots(
-    _ rows: Int, _ heads: Int, _ width: Int, _ y: UnsafePointer<Double>, _ ldy: Int, _ x: UnsafePointer<Double>,
-    _ ldx: Int, _ products: UnsafeMutablePointer<Double>, _ ldp: Int
-  ) {
-    ck_head_dots_f64(
-      ck_isa_best(), Int32(rows), Int32(heads), Int32(width), y, Int32(ldy), x, Int32(ldx), products, Int32(ldp))
   }
 
   package static func scaleHeads(

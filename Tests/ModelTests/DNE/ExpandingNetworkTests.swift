@@ -132,8 +132,8 @@ private let paths = NetworkShape.CrossTaskPath.allCases
     let shape = NetworkShape(channels: 1, side: 4, patch: 2, headWidth: 2, spatialBlocks: 1, expansionRatio: 2)
     // Width 2, 4 tokens, one head; reading one old head.
     let slice = SliceShape(network: shape, oldHeads: 1, heads: 1)
-    let first = 2 * 4 + 2 * 2 * 2 + 2 * 2 * 4 + 2 * 4
-    let second = 2 * 16 + 2 * 2 * 4 + 2 * 4 * 2 + 2 * 2
+    let first = 2 * 2 * 4 + 2 * 2 + 2 * 2 + 2 * 2 * 4
+    let second = 2 * 4 * 2 + 4 * 4 + 2 * 4 + 2 * 2 * 2
     let spatial = 4 * 4 * 4 + 2 * 4 * 4 * 2 + 4 * (first + second)
     let reading = 2 * (1 + 5) * 4 + 2 * 5 * 2 + first + second
     #expect(slice.multiplyAccumulates == 4 * 4 * 2 + spatial + reading)

@@ -4,7 +4,7 @@ internal import CKernels
 /// written to a file and read back: the first of these blocks' input after its LayerNorm, `[tokens, width]`; and of
 /// every one of them what its MLP reads, `[rows, width]`, and the MLP's hidden after the activation, `[rows,
 /// mlpWidth]`. Rows are all tokens, in the last block the class token alone: the backbone computes no more there. Last
-/// comes the backbone's feature, `[1, featureWidth]`.
+/// comes the backbone's feature, `[1, featureWidth]`, rounded like the rest.
 ///
 /// In int8 all but the feature are the very bytes that the backbone's own products read. Written by the thread that
 /// makes it; immutable from then on.

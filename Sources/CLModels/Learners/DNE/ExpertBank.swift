@@ -78,7 +78,7 @@ extension ExpertBank {
   private static let magic = Array("CLSE".utf8)
   private static let format: UInt32 = 2
 
-  /// "CLSE", a format number, blocks, how many experts; then an expert after the other: task, heads, how many numbers
+  /// "CLSE", a format number, blocks, how many experts; then an expert after the other: task, heads, kind of feature, how many numbers
   /// and examples, the numbers, the ids. Little-endian.
   package func encoded() -> [UInt8] {
     var writer = ByteWriter(Self.magic)

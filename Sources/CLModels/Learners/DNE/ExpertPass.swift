@@ -15,8 +15,8 @@ package import Tensor
 /// sum: with .1 instead of 3.5 forty steps did nothing, with 1 half as much (`benchmarks experts`).
 ///
 /// One thread at a time. Results depend on what goes in and the instruction set alone. An image's slices and features
-/// do not depend on its company but for the last bits of its class token: products of up to three rows are added up in
-/// another order than those of more.
+/// do not depend on its company but for the last bits of its class token and of a correction: products of up to three
+/// rows are added up in another order than those of more.
 package final class ExpertPass {
   package let shape: ExpertShape
   private let frozenShape: FrozenHeads.Shape
@@ -52,7 +52,7 @@ package final class ExpertPass {
 
   /// The images' features, `[images.count, shape.featureWidth]`, not of unit length.
   ///
-  /// `yield` is called after every new head of every task attention.
+  /// `yield` is called after the values and after every new head of every task attention.
   package func forward(
     _ parameters: ExpertParameters, _ images: [ExpertSource], yield: () -> Void
   ) -> Matrix<Float> {
@@ -120,7 +120,8 @@ package final class ExpertPass {
   }
 
   /// Adds the gradient of the parameters to `sums`, given that of the features `forward` returned last,
-  /// `[images, shape.featureWidth]`. `yield` is called twice a new head of every task attention.
+  /// `[images, shape.featureWidth]`. `yield` is called after every new head of every task attention
+  /// and after its values.
   package func backward(_ gradient: Matrix<Float>, adding sums: inout ExpertGradient, yield: () -> Void) {
     guard let record else { preconditionFailure("a pass that kept nothing has no way back") }
     precondition(

@@ -3,7 +3,7 @@ package import Tensor
 /// What an expert starts from, as the authors' code has it: values of attention the identity, other projections and the
 /// queries and keys of task attention normal with a deviation of .02; and what keeps sizes as they are: the input's
 /// weights 1 / sqrt(width), V_j 1 / sqrt(inputs * heads), lambda the number of old heads. Gains are 1, biases 0. A
-/// correction starts as zeros: the expert's feature is the backbone's.
+/// correction starts as zeros: the expert's feature is the backbone's, rounded to 8 bits.
 package enum ExpertStart {
   private static let projectionDeviation = 0.02
 

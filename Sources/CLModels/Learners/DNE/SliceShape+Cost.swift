@@ -27,11 +27,11 @@ extension SliceShape {
     return taskAttentionCost(narrow, wide) + taskAttentionCost(wide, narrow)
   }
 
-  /// As `TaskAttention` computes it, for each new head: W_q and W_k, the scores, the heads times their weights, and all
-  /// values and biases.
+  /// As `TaskAttention` computes it: all values once; for each new head W_q^T W_k, which is one matrix, the scores, and the
+  /// sums of values and of biases.
   private func taskAttentionCost(_ inputs: Int, _ outputs: Int) -> Int {
     let all = oldHeads + heads
-    return heads * (2 * inputs * inputs + 2 * all * inputs + all * inputs * outputs + all * outputs)
+    return all * inputs * outputs + heads * (inputs * inputs + all * inputs + 2 * all * outputs)
   }
 }
 
