@@ -1,6 +1,5 @@
 import CLModels
 import Foundation
-import Synchronization
 import Tensor
 
 /// Which images an experiment teaches and tests with, from its flags: `--data FOLDER` with `train/CLASS/*` and

@@ -2,8 +2,9 @@ import CLModels
 import Foundation
 import Tensor
 
-/// `benchmarks experts`: task after task, an expert is trained beside the frozen backbone as the daemon trains it, on all examples, and
-/// every way of reading all experts is measured on the test images, beside the closed form over the backbone alone.
+/// `benchmarks experts`: task after task, an expert is trained beside the frozen backbone as the daemon trains it, but on
+/// all examples, and every way of reading all experts is measured on the test images, beside the closed form over the
+/// backbone alone.
 ///
 /// Flags: of the images as `ImagePlan` has them; what is trained: `--heads N` (1), `--blocks N` (4), `--own` (features
 /// of its own, else a correction of the backbone's), `--steps N` (40), `--rate X` (1e-3), `--warm-up N` (20), `--decay X`

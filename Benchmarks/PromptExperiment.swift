@@ -6,12 +6,10 @@ import Tensor
 /// `benchmarks pop`: task after task, task prompts and global prompts are trained on the frozen backbone as the daemon trains
 /// them, and every way of reading them out is measured on the test images, beside the closed form over the backbone alone.
 ///
-/// Flags: `--data FOLDER` with `train/CLASS/*` and `test/CLASS/*`, or with `ALPHABET/CHARACTER/*_DRAWER.png` (fifteen drawers to
-/// learn, five to test); `--shots N`, `--tasks N` of five classes, `--seeds 1,2,3`, `--test N` images a class,
-/// `--resolution N`; what is trained: `--steps N`, `--rate X`, `--lambda X`, `--share X`, `--classes N`, `--episode N`, `--rows N`,
-/// `--shallow`, `--isolated` (Q does not read the task prompts), `--no-q`, `--no-p`, `--fresh` (Q starts anew in each task),
-/// `--objective softmax|few-shot` (cosine heads trained with the prompts; usually the leave-one-out ridge). `--last` measures
-/// after the last task only.
+/// Flags: of the images as `ImagePlan` has them; what is trained: `--steps N`, `--rate X`, `--lambda X`, `--share X`,
+/// `--classes N`, `--episode N`, `--rows N`, `--shallow`, `--isolated` (Q does not read the task prompts), `--no-q`,
+/// `--no-p`, `--fresh` (Q starts anew in each task), `--objective softmax|few-shot` (cosine heads trained with the
+/// prompts; usually the leave-one-out ridge). `--last` measures after the last task only.
 func runPromptExperiment(arguments: [String], json: Bool) throws {
   // What follows each `--and` is another way to train on the same images; its flags go before the common ones.
   let pieces = arguments.split(separator: "--and", omittingEmptySubsequences: false).map(Array.init)
