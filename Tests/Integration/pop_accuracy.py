@@ -4,11 +4,11 @@
 After every task the first --between test images of each known class are asked, after the last one --test of them.
 Average accuracy is the mean over tasks after the last one; average incremental accuracy the mean over all moments of
 the mean over the tasks known then; forgetting how far a task fell from its best moment, on average. Classes are
-shuffled, and images drawn, by each seed; both learners get the same. Nothing is held out: what is served was chosen
-by cross-fitting, and the test images are seen by nobody.
+shuffled, and images drawn, by each seed; all learners get the same. Nothing is held out: what is served was chosen
+by cross-fitting, and the test images are seen by nobody. Learners joined by + take turns, task by task.
 
     pop_accuracy.py --data tiny-imagenet --shots 20 --seeds 1,2,3 [--resolution 160] [--json] [-- FLAGS]
-    pop_accuracy.py --data omniglot --seeds 1,2,3
+    pop_accuracy.py --data omniglot --seeds 1,2,3 --learners closed-form,pop,dne,pop+dne
 """
 
 import argparse
@@ -44,9 +44,11 @@ def asked_right(server, group, count):
 def run(classes, learner, resolution, between, test, flags):
     groups = [classes[start : start + 5] for start in range(0, len(classes), 5)]
     matrix, refinements, live, whole = [], [], [], []
-    with Server("--holdout", "0", *flags, resolution=resolution, learner=learner) as server:
+    turns = learner.split("+")
+    with Server("--holdout", "0", *flags, resolution=resolution, learner=turns[0]) as server:
         for number, group in enumerate(groups):
-            answer = server.teach([(name, image) for name, images, _ in group for image in images])
+            examples = [(name, image) for name, images, _ in group for image in images]
+            answer = server.teach(examples, learner=turns[number % len(turns)])
             assert answer.status == 202, answer
             start = time.monotonic()
             server.wait_ready(answer.json()["id"], until=lambda t: t["serving"], timeout=1200)

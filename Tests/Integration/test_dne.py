@@ -1,9 +1,11 @@
 """Experts: the same life as prompts, beside them, and served with them."""
 
+import hashlib
+import sqlite3
 import time
 import unittest
 
-from datasets import FASHION_NAMES
+from datasets import FASHION_NAMES, tiny_imagenet
 from harness import Server
 from refining import (
     HELPFUL, QUICK, SLOW, answers_the_same_after_a_kill, goes_on_after_interruptions, lessons, served_lines, trains
@@ -13,6 +15,32 @@ from refining import (
 def reads(server):
     """The sources that the last version to serve reads, as in the log."""
     return served_lines(server)[-1].split("sources=")[1].split(" classes=")[0]
+
+
+def first_served_after_start(server):
+    """What the log says of the first version that served after the last start."""
+    deadline = time.monotonic() + 60
+    while server.predict(lessons()[0][1]).status != 200:
+        assert time.monotonic() < deadline, server.log()
+        time.sleep(0.05)
+    lines = server.log(400).split("clserver 0")[-1].splitlines()
+    return next(line for line in lines if "a version serves" in line)
+
+
+def rewrite_artifacts(server, start, change):
+    """Changes the stored artifacts that begin with `start`, with hashes that are right; says how many."""
+    database = next(p for p in server.state.iterdir() if p.read_bytes()[:6] == b"SQLite")
+    connection = sqlite3.connect(database)
+    with connection:
+        rows = connection.execute("SELECT sha256, bytes FROM artifacts WHERE substr(bytes, 1, ?) = ?",
+                                  (len(start), start)).fetchall()
+        for old, stored in rows:
+            changed = change(stored)
+            new = hashlib.sha256(changed).digest()
+            connection.execute("UPDATE artifacts SET sha256 = ?, bytes = ? WHERE sha256 = ?", (new, changed, old))
+            connection.execute("UPDATE version_artifacts SET sha256 = ? WHERE sha256 = ?", (new, old))
+    connection.close()
+    return len(rows)
 
 
 class Experts(unittest.TestCase):
@@ -78,13 +106,31 @@ class Experts(unittest.TestCase):
             server.terminate()
             server.flags = [*server.flags, "--expert-blocks", "2"]
             server.start()
-            deadline = time.monotonic() + 60
-            while server.predict(lessons()[0][1]).status != 200:
-                self.assertLess(time.monotonic(), deadline)
-                time.sleep(0.05)
-            lines = server.log(400).split("clserver 0")[-1].splitlines()
-            first = next(line for line in lines if "a version serves" in line)
-            self.assertIn("sources=backbone ", first)
+            self.assertIn("sources=backbone ", first_served_after_start(server))
+
+    def test_experts_of_an_unknown_format_are_done_without_and_all_their_tasks_trained_anew(self):
+        with Server("--holdout", "0", *HELPFUL, learner="dne") as server:
+            task = server.taught(lessons(classes=10, each=40))
+            # Too few to be trained on, which is said again by every training anew.
+            others = tiny_imagenet(2, 1, 1, 1)[:2]
+            few = server.taught([(name, image) for name, images, _ in others for image in images])
+            server.wait_ready(task["id"], until=lambda t: "experts" in reads(server))
+            server.terminate()
+            self.assertGreater(rewrite_artifacts(server, b"CLSE", lambda b: b[:4] + bytes([99]) + b[5:]), 0)
+            server.start()
+            self.assertIn("sources=backbone ", first_served_after_start(server))
+            server.wait_ready(task["id"], timeout=120, until=lambda t: t["refinement"] != task["refinement"])
+            said = f"experts were not adopted task={few['id']} "
+            server.wait_ready(few["id"], until=lambda t: said in server.log(100_000).split("clserver 0")[-1])
+
+    def test_no_expert_is_added_beyond_the_limit(self):
+        with Server("--holdout", "0", *HELPFUL, "--expert-limit", "1", learner="dne") as server:
+            first = server.taught(lessons(classes=10, each=40))
+            self.assertTrue(first["refinement"]["adopted"], first["refinement"])
+            second = server.taught([(f"worn {name}", image) for name, image in lessons(first=5, classes=2)])
+            self.assertFalse(second["refinement"]["adopted"])
+            self.assertIn("expert_limit, 1", second["refinement"]["reason"])
+            self.assertTrue(second["serving"])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ private func live(_ store: Store) throws -> (task: Int64, job: Int64) {
   _ = try store.publish(
     NewVersion(afterTaskID: accepted.task.id, manifest: "{}", artifacts: []),
     taskUpdates: [TaskUpdate(taskID: accepted.task.id, state: .training, isServing: true)],
-    refining: (accepted.task.id, "refine"), finishing: accepted.jobID)
+    refining: ([accepted.task.id], "refine"), finishing: accepted.jobID)
   let job = try #require(try store.pendingJobs().first)
   #expect(job.kind == "refine")
   return (accepted.task.id, job.id)
@@ -24,8 +24,20 @@ private func live(_ store: Store) throws -> (task: Int64, job: Int64) {
     #expect(try store.task(task)?.isServing == true)
     // A second version while the job waits adds no second job.
     _ = try store.publish(
-      NewVersion(afterTaskID: task, manifest: "{}", artifacts: []), refining: (task, "refine"))
+      NewVersion(afterTaskID: task, manifest: "{}", artifacts: []), refining: ([task], "refine"))
     #expect(try store.pendingJobs().map(\.id) == [job])
+  }
+
+  @Test func aVersionMayBeFollowedByTheTrainingOfSeveralTasks() throws {
+    let store = try TestStore().store
+    let (first, job) = try live(store)
+    let second = try store.acceptTask(newTask("trees", [example("oak", [5]), example("ash", [6])])).task.id
+    let missing = second + 1
+    _ = try store.publish(
+      NewVersion(afterTaskID: first, manifest: "{}", artifacts: []), refining: ([first, second, missing], "refine"))
+    let waiting = try store.pendingJobs().filter { $0.kind == "refine" }
+    #expect(waiting.map(\.taskID) == [first, second])
+    #expect(waiting.first?.id == job)
   }
 
   @Test func aCheckpointReplacesTheLastOfItsStageAndSurvivesReopening() throws {

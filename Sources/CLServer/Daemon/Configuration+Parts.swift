@@ -77,7 +77,7 @@ extension SourceTrainers {
     self.init(
       prompts: PromptTrainer(
         backbone: backbone, options: configuration.promptOptions, rows: configuration.promptRows,
-        tokens: cache(backbone.frozenShape), pool: pool),
+        frozen: cache(backbone.frozenShape), pool: pool),
       experts: ExpertTrainer(
         backbone: backbone, options: configuration.expertOptions, heads: configuration.expertHeads,
         limit: configuration.expertLimit,

@@ -7,8 +7,8 @@ import Synchronization
 struct CarriedSources {
   /// They fit this backbone: the next version reads them on.
   var sources: ModelSources?
-  /// Kinds of sources there were that fit no more (another backbone, resolution or number of blocks): the newest task of
-  /// such a kind is trained anew.
+  /// Kinds of sources there were that fit no more (another backbone, resolution or number of blocks): the tasks of such a
+  /// kind are trained anew.
   var lost: Set<String> = []
 }
 
@@ -61,10 +61,8 @@ extension LearningService {
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       metrics.fitSeconds.observe(seconds)
       let version = version(built, set, snapshot, adding: addition, checked: !evenIfStale)
-      let lost = lost(sources)
-      guard let id = try insert(version, snapshot, adding: addition, trainingAnew: lost, finishing: jobs) else {
-        return false
-      }
+      let refined = tasksToTrain(snapshot, for: sources, adding: addition, among: version.servingTasks ?? [])
+      guard let id = try insert(version, adding: addition, refining: refined, finishing: jobs) else { return false }
       serve(built, as: id, seconds: seconds)
       carried.withLock { $0 = CarriedSources() }
       try dropUnreadFeatures()
@@ -145,35 +143,32 @@ extension LearningService {
       removalCount: checked ? snapshot.removalCount : nil, servingTasks: tasks)
   }
 
-  /// The kinds of which the next version has less than the one before.
-  private func lost(_ next: ModelSources) -> Set<String> {
-    let now = Dictionary(
-      uniqueKeysWithValues: trainers.ranges(of: next.bank).map { ($0.trainer.kind, $0.sources.count) })
-    let less = trainers.ranges(of: sources.bank).filter { $0.sources.count > now[$0.trainer.kind, default: 0] }
-    return carried.withLock { $0.lost }.union(less.map(\.trainer.kind))
+  /// The tasks whose training in the background follows the next version: the one that is added, and, after a removal or
+  /// a loss, every one of which the next version has less than the one before, in their order.
+  private func tasksToTrain(
+    _ snapshot: TrainingSnapshot, for next: ModelSources, adding addition: Addition?, among serving: Set<Int64>
+  ) -> [Int64] {
+    let gone = Set(sources.bank.tasks).subtracting(next.bank.tasks)
+    let lost = carried.withLock { $0.lost }
+    return snapshot.tasks.filter { task in
+      guard let trainer = trainers[task.learner], serving.contains(task.id) else { return false }
+      return task.id == addition?.taskID || gone.contains(task.id) || lost.contains(trainer.kind)
+    }.map(\.id).sorted()
   }
 
   /// Stores the version; nil when something was removed meanwhile.
   private func insert(
-    _ version: NewVersion, _ snapshot: TrainingSnapshot, adding addition: Addition?, trainingAnew lost: Set<String>,
-    finishing jobs: [Int64]
+    _ version: NewVersion, adding addition: Addition?, refining refined: [Int64], finishing jobs: [Int64]
   ) throws(LearningFailure) -> Int64? {
-    let trained = snapshot.tasks.filter { trainers[$0.learner] != nil }
-    let added = trained.first { $0.id == addition?.taskID }
-    // After a removal what the newest task added is trained once more.
-    let refined =
-      added
-      ?? trained.last { task in
-        lost.contains(trainers[task.learner]?.kind ?? "") && version.servingTasks?.contains(task.id) == true
-      }
-    let event = NewEvent(kind: added == nil ? "ready" : "live", data: "{}")
+    let isRefined = addition.map { refined.contains($0.taskID) } ?? false
+    let event = NewEvent(kind: isRefined ? "live" : "ready", data: "{}")
     let updates = addition.map {
-      [TaskUpdate(taskID: $0.taskID, state: added == nil ? .ready : .training, isServing: true, event: event)]
+      [TaskUpdate(taskID: $0.taskID, state: isRefined ? .training : .ready, isServing: true, event: event)]
     }
     do throws(StorageError) {
       return try store.publish(
         version, taskUpdates: updates ?? [], keepVersions: keepVersions == 0 ? .max : keepVersions,
-        refining: refined.map { ($0.id, JobKind.refine) }, finishing: jobs.last, alsoFinishing: Array(jobs.dropLast()))
+        refining: (refined, JobKind.refine), finishing: jobs.last, alsoFinishing: Array(jobs.dropLast()))
     } catch {
       switch error {
       case .conflict(.removedMeanwhile): return nil

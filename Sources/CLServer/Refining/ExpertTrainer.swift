@@ -10,12 +10,12 @@ extension Recipe {
 }
 
 /// Trains experts: keeps what they read of examples, the backbone's heads and the slices of earlier experts.
-package final class ExpertTrainer: SourceTrainer {
+package final class ExpertTrainer: FrozenTrainer {
   package let options: RefiningOptions
   private let heads: Int
   /// The most experts of a bank.
   private let limit: Int
-  private let frozen: FrozenCache<FrozenHeads>
+  package let frozen: FrozenCache<FrozenHeads>
   private let backbone: VisionTransformer
   private let pool: ComputePool
 
@@ -44,15 +44,7 @@ package final class ExpertTrainer: SourceTrainer {
       ? nil : "there are as many experts as may be (expert_limit, \(limit))"
   }
 
-  package func isCached(_ id: Int64) -> Bool { frozen.contains(id) }
-  package func keep(_ ids: Set<Int64>) { frozen.keep(ids) }
-  package func remove(_ ids: [Int64]) { frozen.remove(ids) }
-
-  package func cache(_ id: Int64, wanted: Set<Int64>, images: ImageReader, yield: () -> Void) {
-    reader(images).prepare(id, wanted: wanted, yield: yield)
-  }
-
-  private func reader(_ images: ImageReader) -> FrozenReader<FrozenHeads> {
+  package func reader(_ images: ImageReader) -> FrozenReader<FrozenHeads> {
     FrozenReader(cache: frozen, images: images) { [backbone, blocks = frozen.shape.blocks] in
       backbone.freezeHeads($0, blocks: blocks, yield: $1).heads
     }

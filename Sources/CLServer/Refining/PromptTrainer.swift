@@ -10,24 +10,24 @@ extension Recipe {
 }
 
 /// Trains prompts: keeps the backbone's way back, and examples' frozen tokens.
-package final class PromptTrainer: SourceTrainer {
+package final class PromptTrainer: FrozenTrainer {
   package let options: RefiningOptions
   /// Of a task's group, and of the global one.
   private let rows: Int
-  private let tokens: FrozenCache<FrozenTokens>
+  package let frozen: FrozenCache<FrozenTokens>
   private let backbone: VisionTransformer
   private let pool: ComputePool
   /// Made when it is first needed: as much memory as the backbone.
   private let back = Mutex<TransposedBackbone?>(nil)
 
   package init(
-    backbone: VisionTransformer, options: RefiningOptions, rows: Int, tokens: FrozenCache<FrozenTokens>,
+    backbone: VisionTransformer, options: RefiningOptions, rows: Int, frozen: FrozenCache<FrozenTokens>,
     pool: ComputePool
   ) {
     self.backbone = backbone
     self.options = options
     self.rows = rows
-    self.tokens = tokens
+    self.frozen = frozen
     self.pool = pool
   }
 
@@ -37,16 +37,8 @@ package final class PromptTrainer: SourceTrainer {
   package func isRead(by mixture: SourceMixture) -> Bool { mixture.usesPrompts }
   package func obstacle(to taskID: Int64, on bank: SourceBank) -> String? { nil }
 
-  package func isCached(_ id: Int64) -> Bool { tokens.contains(id) }
-  package func keep(_ ids: Set<Int64>) { tokens.keep(ids) }
-  package func remove(_ ids: [Int64]) { tokens.remove(ids) }
-
-  package func cache(_ id: Int64, wanted: Set<Int64>, images: ImageReader, yield: () -> Void) {
-    reader(images).prepare(id, wanted: wanted, yield: yield)
-  }
-
-  private func reader(_ images: ImageReader) -> FrozenReader<FrozenTokens> {
-    FrozenReader(cache: tokens, images: images) { [backbone] in backbone.freeze($0, yield: $1).tokens }
+  package func reader(_ images: ImageReader) -> FrozenReader<FrozenTokens> {
+    FrozenReader(cache: frozen, images: images) { [backbone] in backbone.freeze($0, yield: $1).tokens }
   }
 
   private func wayBack() throws(BackboneError) -> TransposedBackbone {
@@ -63,8 +55,8 @@ package final class PromptTrainer: SourceTrainer {
   ) -> @Sendable (_ id: Int64, _ frozen: FrozenTokens, _ yield: () -> Void) -> FrozenTokens {
     let earlier = PromptBank(isDeep: bank.isDeep, tasks: bank.tasks)
     let prompted = PromptedBackbone(backbone, layout: earlier.layout, parameters: earlier.parameters)
-    let shape = tokens.shape
-    let cache: FrozenCache<FrozenTokens> = tokens.sibling(
+    let shape = frozen.shape
+    let cache: FrozenCache<FrozenTokens> = frozen.sibling(
       FrozenTokens.Shape(
         blocks: shape.blocks, tokens: earlier.tasks.reduce(0) { $0 + $1.rows }, heads: shape.heads,
         headWidth: shape.headWidth))

@@ -8,14 +8,15 @@ extension Store {
   /// `accepted` and gets no event.
   ///
   /// - Parameters:
-  ///   - refining: a task whose training in the background follows: a job of kind `refineKind` is enqueued for it.
+  ///   - refining: tasks whose training in the background follows: a job of that kind is enqueued for each of which none
+  ///     waits.
   ///   - finishing: a running job that is done with it.
   ///   - alsoFinishing: other jobs that are done with it where they run.
   /// - Throws: `conflict(.jobEnded)` where the job `finishing` does not run any more;
   ///   `conflict(.removedMeanwhile)` where `version.removalCount` is out of date. Nothing changes then.
   package func publish(
     _ version: NewVersion, taskUpdates: [TaskUpdate] = [], keepVersions: Int = 5,
-    refining: (taskID: Int64, kind: String)? = nil, finishing jobID: Int64? = nil, alsoFinishing jobIDs: [Int64] = []
+    refining: (taskIDs: [Int64], kind: String)? = nil, finishing jobID: Int64? = nil, alsoFinishing jobIDs: [Int64] = []
   ) throws(StorageError) -> Int64 {
     let now = now
     return try write { connection throws(StorageError) in
@@ -39,10 +40,11 @@ extension Store {
           _ = try connection.apply(update, now: now)
         }
       }
-      if let refining, try connection.task(refining.taskID) != nil,
-        try !connection.hasWaitingJob(of: refining.taskID, kind: refining.kind)
-      {
-        _ = try connection.enqueueJob(kind: refining.kind, taskID: refining.taskID, now: now)
+      if let refining {
+        for taskID in refining.taskIDs where try connection.task(taskID) != nil {
+          if try connection.hasWaitingJob(of: taskID, kind: refining.kind) { continue }
+          _ = try connection.enqueueJob(kind: refining.kind, taskID: taskID, now: now)
+        }
       }
       if let servingTasks = version.servingTasks {
         try connection.execute("UPDATE tasks SET serving = 0 WHERE serving <> 0")

@@ -1,6 +1,6 @@
 package import Tensor
 
-/// The losses of POP's paper as far as they are known (methods 1): every group has a cosine head that is trained with it.
+/// The losses of POP's paper as far as they are known: every group has a cosine head that is trained with it.
 ///
 /// CE(g, y) of the global head over all classes, for a group that reads tasks; a CE(l, y) of a local head over the task's
 /// classes and "not this task", for a task's group; and b KD(old g || g) over the old classes where there is a teacher, b

@@ -4,7 +4,7 @@ package import Tensor
 /// gradient.
 package enum SourceObjective: Sendable, Equatable {
   /// Kernel ridge over a mixture of the backbone's kernel and that of z, every example scored by the fit without it:
-  /// cross-entropy of exp(T) times the leave-one-out scores (methods 1.2). `backboneShare` is the backbone's weight.
+  /// cross-entropy of exp(T) times the leave-one-out scores. `backboneShare` is the backbone's weight.
   case leaveOneOutRidge(lambda: Float, backboneShare: Float)
   /// A softmax over cosine heads that are trained together with the sources.
   case softmax(SoftmaxObjective)

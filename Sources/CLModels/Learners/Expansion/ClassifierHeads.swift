@@ -18,7 +18,7 @@ package struct ClassifierHeads<Scalar: KernelScalar>: Sendable {
   }
 
   /// Another task's head, at a token that may have become wider. What the older heads say of new features is 0 at
-  /// first, and their biases stay (methods 2.5).
+  /// first, and their biases stay.
   package func adding(_ count: Int, width newWidth: Int, _ generator: inout SeededGenerator) -> ClassifierHeads {
     precondition(newWidth >= width, "a token does not shrink")
     let classes = classes + [count]

@@ -1,7 +1,7 @@
 package import Tensor
 
 /// Learns tasks one after another with a network that grows: expansion, training with distillation, balanced
-/// fine-tuning, and the choice of what is remembered (methods 2.3). One thread at a time; the pool's workers do the
+/// fine-tuning, and the choice of what is remembered (DNE, Hu et al. 2023). One thread at a time; the pool's workers do the
 /// work.
 ///
 /// What it learns depends on the seed and on nothing else: the halves of a batch are added in order.

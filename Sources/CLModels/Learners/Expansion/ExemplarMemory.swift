@@ -1,7 +1,7 @@
 package import Tensor
 
 /// Examples of old classes that later tasks are learned with: at most `capacity` in all, as many of each class (iCaRL,
-/// Rebuffi et al. 2017; methods 2.3).
+/// Rebuffi et al. 2017).
 package struct ExemplarMemory: Sendable {
   package let capacity: Int
   /// By class, in the order herding took them: a class shrinks by its end.

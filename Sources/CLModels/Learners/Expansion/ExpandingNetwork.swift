@@ -1,7 +1,7 @@
 package import Tensor
 
 /// A network that grows by some heads in every layer with each task, and classifies over all tasks' classes (DNE,
-/// methods 2.2). The features of older tasks stay as they are, bit for bit.
+/// Hu et al. 2023). The features of older tasks stay as they are, bit for bit.
 package struct ExpandingNetwork<Scalar: KernelScalar>: Sendable {
   package let shape: NetworkShape
   /// A slice a task, the newest last; tasks that added no heads have none.

@@ -1,6 +1,6 @@
 internal import Tensor
 
-/// The two layers that mix a token's features, GELU between them: task attention over all slices (methods 2.2), or,
+/// The two layers that mix a token's features, GELU between them: task attention over all slices (DNE), or,
 /// where a slice reads none but itself, two linear maps. The hidden numbers lie head after head, as the inputs do.
 struct FeatureMixing: Sendable {
   let name: String
@@ -54,8 +54,8 @@ struct FeatureMixing: Sendable {
     }
   }
 
-  /// Weights keep a token's size: 1 / inputs is their variance, which for the values is that of the sum over all heads
-  /// (methods 2.7). The authors' 0.02 for all is near it at their width.
+  /// Weights keep a token's size: 1 / inputs is their variance, which for the values is that of the sum over all
+  /// heads. The authors' 0.02 for all is near it at their width.
   func start<Scalar: KernelScalar>(
     _ parameters: inout ParameterVector<Scalar>, _ generator: inout SeededGenerator
   ) {

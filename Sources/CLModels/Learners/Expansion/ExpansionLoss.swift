@@ -1,6 +1,6 @@
 package import Tensor
 
-/// What a task is trained with (methods 2.3): (1 - s) BCE(logits, y) + s KL(old softmax || new softmax over the old
+/// What a task is trained with (DNE, Hu et al. 2023): (1 - s) BCE(logits, y) + s KL(old softmax || new softmax over the old
 /// classes) + d BCE(divergence head, y'), s the share of old classes among all. The KL is divided by the old classes
 /// too, as the BCE is by all; y' is class 0 for every old class, and 1, 2... for the task's.
 package struct ExpansionLoss: Sendable, Equatable {

@@ -1,6 +1,6 @@
 package import Tensor
 
-/// What all slices of a network that grows have in common (DNE, methods 2.2): a small vision transformer whose last
+/// What all slices of a network that grows have in common (DNE, Hu et al. 2023): a small vision transformer whose last
 /// block reads a class token.
 package struct NetworkShape: Sendable, Equatable {
   /// How a new slice reads the older ones.
