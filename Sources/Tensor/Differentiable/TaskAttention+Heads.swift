@@ -136,7 +136,7 @@ extension TaskAttention {
       return result
     }
 
-    /// The gradient of every head's values += dy times its weight. Of a single new head only its own is read.
+    /// The gradient of the new heads' values, `[rows, newHeads * outputWidth]`, += dy times their weights.
     func spread<Scalar: KernelScalar>(
       _ dy: Matrix<Scalar>, by weights: Matrix<Scalar>, to valueGradient: inout Matrix<Scalar>
     ) {
@@ -144,26 +144,10 @@ extension TaskAttention {
       valueGradient.storage.withUnsafeMutableBufferPointer { out in
         weights.storage.withUnsafeBufferPointer { weights in
           guard let out = out.baseAddress, let weights = weights.baseAddress else { return }
-          for head in (newHeads == 1 ? oldHeads : 0)..<heads {
+          for head in 0..<newHeads {
             Scalar.sumHeads(
-              dy.rows, 1, outputWidth, weights + head, heads, dy.storage, outputWidth, out + head * outputWidth, stride)
-          }
-        }
-      }
-    }
-
-    /// dV_j += dv_j^T x_j of every head.
-    func addProducts<Scalar: KernelScalar>(
-      _ valueGradient: Matrix<Scalar>, _ old: Matrix<Scalar>, _ new: Matrix<Scalar>, to sums: inout Matrix<Scalar>
-    ) {
-      let stride = heads * inputWidth
-      sums.storage.withUnsafeMutableBufferPointer { out in
-        valueGradient.storage.withUnsafeBufferPointer { dv in
-          guard let out = out.baseAddress, let dv = dv.baseAddress else { return }
-          forEachHead(old, new) { head, x, ldx in
-            Scalar.multiply(
-              .columnsColumns, outputWidth, inputWidth, new.rows, alpha: 1, dv + head * outputWidth,
-              heads * outputWidth, x, ldx, beta: 1, out + head * inputWidth, stride)
+              dy.rows, 1, outputWidth, weights + oldHeads + head, heads, dy.storage, outputWidth,
+              out + head * outputWidth, stride)
           }
         }
       }
@@ -181,7 +165,7 @@ extension TaskAttention {
             for head in 0..<newHeads {
               Scalar.multiply(
                 .rowsColumns, valueGradient.rows, inputWidth, outputWidth, alpha: 1,
-                dv + (oldHeads + head) * outputWidth, heads * outputWidth, v + (oldHeads + head) * inputWidth,
+                dv + head * outputWidth, newHeads * outputWidth, v + (oldHeads + head) * inputWidth,
                 heads * inputWidth, beta: 1, out + head * inputWidth, stride)
             }
           }

@@ -136,9 +136,9 @@ package enum TaskAttention {
   }
 
   /// Of each new head n, with w_n = lambda p_n its weights and v_j = V_j x_j: dw_nj = dy_n . (v_j + b_j), db += w_n^T
-  /// dy_n, dlambda = sum(dw p); ds by the softmax, the new inputs get ds_nj u; with u = x_n M: du = sum_j ds_nj x_j, dM
-  /// += x_n^T du and x_n gets du M^T. Of all together dv_j = sum_n w_nj dy_n, dV_j += dv_j^T x_j, and the new inputs
-  /// get dv_j V_j. `yield` is called after every new head and after the values.
+  /// dy_n, dV_j += dy_n^T (w_nj x_j), dlambda = sum(dw p); ds by the softmax, the new inputs get ds_nj u; with u = x_n M:
+  /// du = sum_j ds_nj x_j, dM += x_n^T du and x_n gets du M^T. Of all together the new inputs get dv_j V_j with dv_j =
+  /// sum_n w_nj dy_n. `yield` is called after every new head and after the values.
   @specialized(where Scalar == Float)
   package static func backward<Scalar: KernelScalar>(
     _ gradient: Matrix<Scalar>, old: Matrix<Scalar>, new: Matrix<Scalar>, prepared: Prepared<Scalar>,
@@ -147,11 +147,13 @@ package enum TaskAttention {
     let parameters = prepared.parameters
     let shape = Shape(old: old, new: new, parameters: parameters)
     var newGradient = Matrix<Scalar>(rows: new.rows, columns: new.columns)
-    var valueGradient = Matrix<Scalar>(rows: new.rows, columns: shape.heads * shape.outputWidth)
+    var valueGradient = Matrix<Scalar>(rows: new.rows, columns: shape.newHeads * shape.outputWidth)
     for (head, own) in saved.newHeads.enumerated() {
       let dy = shape.output(head, of: gradient)
       let weights = own.probabilities.mapElements { $0 * parameters.scale }
       shape.add(weights, .columnsColumns, dy, keep: 1, to: &sums.biases, column: 0)
+      // One product of all heads, each times its weight, instead of one a head.
+      shape.add(dy, .columnsColumns, shape.scaled(old, new, by: weights), keep: 1, to: &sums.values, column: 0)
       let weightGradient = dy.timesTransposed(parameters.biases).mapElements(with: shape.products(dy, saved.values)) {
         $0 + $1
       }
@@ -168,13 +170,6 @@ package enum TaskAttention {
         directionGradient, .rowsRows, prepared.product, keep: 1, to: &newGradient, column: head * shape.inputWidth)
       shape.spread(dy, by: weights, to: &valueGradient)
       yield()
-    }
-    if shape.newHeads == 1 {
-      // One product of all heads, each times its weight, instead of one a head.
-      let weights = saved.newHeads[0].probabilities.mapElements { $0 * parameters.scale }
-      shape.add(gradient, .columnsColumns, shape.scaled(old, new, by: weights), keep: 1, to: &sums.values, column: 0)
-    } else {
-      shape.addProducts(valueGradient, old, new, to: &sums.values)
     }
     shape.passBack(valueGradient, parameters.values, to: &newGradient)
     yield()
