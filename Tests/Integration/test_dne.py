@@ -123,7 +123,7 @@ class Experts(unittest.TestCase):
             said = f"experts were not adopted task={few['id']} "
             server.wait_ready(few["id"], until=lambda t: said in server.log(100_000).split("clserver 0")[-1])
 
-    def test_no_expert_is_added_beyond_the_limit(self):
+    def test_no_expert_is_added_beyond_the_limit_until_one_goes(self):
         with Server("--holdout", "0", *HELPFUL, "--expert-limit", "1", learner="dne") as server:
             first = server.taught(lessons(classes=10, each=40))
             self.assertTrue(first["refinement"]["adopted"], first["refinement"])
@@ -131,6 +131,12 @@ class Experts(unittest.TestCase):
             self.assertFalse(second["refinement"]["adopted"])
             self.assertIn("expert_limit, 1", second["refinement"]["reason"])
             self.assertTrue(second["serving"])
+            # The expert goes with its task, and the task that is left is trained.
+            self.assertEqual(server.delete(f"/tasks/{first['id']}").status, 204)
+            again = server.wait_ready(
+                second["id"], until=lambda t: t["state"] == "ready" and t["refinement"] != second["refinement"]
+            )
+            self.assertNotIn("expert_limit", again["refinement"]["reason"] or "")
 
 
 if __name__ == "__main__":

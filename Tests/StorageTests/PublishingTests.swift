@@ -104,7 +104,8 @@ private func ready(_ taskID: Int64) -> TaskUpdate {
   runSQL("UPDATE artifacts SET bytes = x'00'", on: test.directory.database)
   let store = try test.reopened()
   #expect(throws: StorageError.self) { try store.activeVersion() }
-  try store.dropDerived()
+  try store.dropDerived(retrained: [one.task.id])
+  #expect(try store.pendingJobs().map(\.kind) == ["teach", "rebuild", "refine"])
   #expect(try store.activeVersion() == nil)
   #expect(try store.features(backboneKey: "k").exampleIDs.isEmpty)
   #expect(try store.tasks().map(\.isServing) == [true])

@@ -10,7 +10,7 @@ private func live(_ store: Store) throws -> (task: Int64, job: Int64) {
   _ = try store.publish(
     NewVersion(afterTaskID: accepted.task.id, manifest: "{}", artifacts: []),
     taskUpdates: [TaskUpdate(taskID: accepted.task.id, state: .training, isServing: true)],
-    refining: ([accepted.task.id], "refine"), finishing: accepted.jobID)
+    refined: accepted.task.id, finishing: accepted.jobID)
   let job = try #require(try store.pendingJobs().first)
   #expect(job.kind == "refine")
   return (accepted.task.id, job.id)
@@ -24,20 +24,38 @@ private func live(_ store: Store) throws -> (task: Int64, job: Int64) {
     #expect(try store.task(task)?.isServing == true)
     // A second version while the job waits adds no second job.
     _ = try store.publish(
-      NewVersion(afterTaskID: task, manifest: "{}", artifacts: []), refining: ([task], "refine"))
+      NewVersion(afterTaskID: task, manifest: "{}", artifacts: []), refined: task)
     #expect(try store.pendingJobs().map(\.id) == [job])
   }
 
-  @Test func aVersionMayBeFollowedByTheTrainingOfSeveralTasks() throws {
+  @Test func tasksThatLostTheirTrainingAreTrainedAgainOnce() throws {
     let store = try TestStore().store
     let (first, job) = try live(store)
-    let second = try store.acceptTask(newTask("trees", [example("oak", [5]), example("ash", [6])])).task.id
-    let missing = second + 1
-    _ = try store.publish(
-      NewVersion(afterTaskID: first, manifest: "{}", artifacts: []), refining: ([first, second, missing], "refine"))
-    let waiting = try store.pendingJobs().filter { $0.kind == "refine" }
-    #expect(waiting.map(\.taskID) == [first, second])
-    #expect(waiting.first?.id == job)
+    #expect(try store.startRefining(job: job, taskID: first, event: event))
+    let second = try store.acceptTask(newTask("trees", [example("oak", [5]), example("ash", [6])]))
+    #expect(try store.startTeaching(job: second.jobID, taskID: second.task.id, event: event))
+    let ready = TaskUpdate(taskID: second.task.id, state: .ready, isServing: true)
+    let missing = second.task.id + 1
+    for (updates, finished) in [([ready], second.jobID), ([], nil)] {
+      _ = try store.publish(
+        NewVersion(afterTaskID: first, manifest: "{}", artifacts: []), taskUpdates: updates,
+        retrained: [first, second.task.id, missing], finishing: finished)
+      // The job that runs begins again by itself.
+      #expect(try store.pendingJobs().map(\.taskID) == [second.task.id])
+      #expect(try store.task(second.task.id)?.state == .training)
+    }
+    #expect(try store.cancelTask(second.task.id, event: event).state == .ready)
+    #expect(try store.pendingJobs().isEmpty)
+  }
+
+  @Test func aTaskThatIsTrainedAgainIsReadyWhenItsFirstTrainingEnds() throws {
+    let store = try TestStore().store
+    let (task, job) = try live(store)
+    #expect(try store.startRefining(job: job, taskID: task, event: event))
+    _ = try store.publish(NewVersion(afterTaskID: task, manifest: "{}", artifacts: []), refined: task)
+    #expect(try store.finishRefining(job: job, taskID: task, refinement: "{}", event: event))
+    #expect(try store.task(task)?.state == .ready)
+    #expect(try store.pendingJobs().count == 1)
   }
 
   @Test func aCheckpointReplacesTheLastOfItsStageAndSurvivesReopening() throws {

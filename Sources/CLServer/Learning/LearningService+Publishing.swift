@@ -7,8 +7,8 @@ import Synchronization
 struct CarriedSources {
   /// They fit this backbone: the next version reads them on.
   var sources: ModelSources?
-  /// Kinds of sources there were that fit no more (another backbone, resolution or number of blocks): the tasks of such a
-  /// kind are trained anew.
+  /// Kinds of sources there were that fit no more (another backbone, resolution or number of blocks): all tasks of such a
+  /// kind's learner are trained anew.
   var lost: Set<String> = []
 }
 
@@ -61,8 +61,13 @@ extension LearningService {
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       metrics.fitSeconds.observe(seconds)
       let version = version(built, set, snapshot, adding: addition, checked: !evenIfStale)
-      let refined = tasksToTrain(snapshot, for: sources, adding: addition, among: version.servingTasks ?? [])
-      guard let id = try insert(version, adding: addition, refining: refined, finishing: jobs) else { return false }
+      let learners = learners(snapshot)
+      let retrained = tasksToRetrain(learners.filter { version.servingTasks?.contains($0.key) == true }, for: sources)
+      guard
+        let id = try insert(
+          version, adding: addition, isRefined: addition.map { learners[$0.taskID] != nil } ?? false,
+          retrained: retrained, finishing: jobs)
+      else { return false }
       serve(built, as: id, seconds: seconds)
       carried.withLock { $0 = CarriedSources() }
       try dropUnreadFeatures()
@@ -143,24 +148,27 @@ extension LearningService {
       removalCount: checked ? snapshot.removalCount : nil, servingTasks: tasks)
   }
 
-  /// The tasks whose training in the background follows the next version: the one that is added, and, after a removal or
-  /// a loss, every one of which the next version has less than the one before, in their order.
-  private func tasksToTrain(
-    _ snapshot: TrainingSnapshot, for next: ModelSources, adding addition: Addition?, among serving: Set<Int64>
-  ) -> [Int64] {
-    let gone = Set(sources.bank.tasks).subtracting(next.bank.tasks)
-    let lost = carried.withLock { $0.lost }
-    return snapshot.tasks.filter { task in
-      guard let trainer = trainers[task.learner], serving.contains(task.id) else { return false }
-      return task.id == addition?.taskID || gone.contains(task.id) || lost.contains(trainer.kind)
-    }.map(\.id).sorted()
+  /// The trainer of every task whose learner trains something.
+  private func learners(_ snapshot: TrainingSnapshot) -> [Int64: any SourceTrainer] {
+    snapshot.tasks.reduce(into: [:]) { $0[$1.id] = trainers[$1.learner] }
+  }
+
+  /// The tasks to train again because the next version has less of a kind than the one before, kind after kind.
+  private func tasksToRetrain(_ serving: [Int64: any SourceTrainer], for next: ModelSources) -> [Int64] {
+    let (before, lost) = (sources.bank, carried.withLock { $0.lost })
+    return trainers.kinds.flatMap { kind in
+      let tasks = serving.filter { $1.kind == kind }.map(\.key).sorted()
+      return lost.contains(kind)
+        ? tasks
+        : Retraining.tasks(
+          of: tasks, before: trainers.tasks(of: kind, in: before), after: trainers.tasks(of: kind, in: next.bank))
+    }
   }
 
   /// Stores the version; nil when something was removed meanwhile.
   private func insert(
-    _ version: NewVersion, adding addition: Addition?, refining refined: [Int64], finishing jobs: [Int64]
+    _ version: NewVersion, adding addition: Addition?, isRefined: Bool, retrained: [Int64], finishing jobs: [Int64]
   ) throws(LearningFailure) -> Int64? {
-    let isRefined = addition.map { refined.contains($0.taskID) } ?? false
     let event = NewEvent(kind: isRefined ? "live" : "ready", data: "{}")
     let updates = addition.map {
       [TaskUpdate(taskID: $0.taskID, state: isRefined ? .training : .ready, isServing: true, event: event)]
@@ -168,7 +176,8 @@ extension LearningService {
     do throws(StorageError) {
       return try store.publish(
         version, taskUpdates: updates ?? [], keepVersions: keepVersions == 0 ? .max : keepVersions,
-        refining: (refined, JobKind.refine), finishing: jobs.last, alsoFinishing: Array(jobs.dropLast()))
+        refined: isRefined ? addition?.taskID : nil, retrained: retrained, finishing: jobs.last,
+        alsoFinishing: Array(jobs.dropLast()))
     } catch {
       switch error {
       case .conflict(.removedMeanwhile): return nil
@@ -205,9 +214,9 @@ extension LearningService {
     } catch {
       guard case .corrupt = error else { throw error }
       logger.error("stored features or versions are damaged; they are made again", [LogField("error", "\(error)")])
-      try store.dropDerived()
-      carried.withLock { $0.lost = Set(trainers.kinds) }
-      _ = try store.enqueueJob(kind: JobKind.rebuild)
+      let snapshot = try store.trainingSnapshot()
+      let serving = Set(snapshot.tasks.filter(\.isServing).map(\.id))
+      try store.dropDerived(retrained: learners(snapshot).keys.filter { serving.contains($0) }.sorted())
     }
   }
 
@@ -272,6 +281,9 @@ extension LearningService {
     let (trained, shadow) = (bank(Kind.prompts, Kind.expert), bank(Kind.shadow, Kind.shadowExpert))
     // What is left of one without the other is judged by nothing.
     let kept = lost.isEmpty ? (trained, shadow) : trained.common(with: shadow)
+    for kind in trainers.kinds where trainers.tasks(of: kind, in: kept.0) != trainers.tasks(of: kind, in: trained) {
+      lost.insert(kind)
+    }
     return (
       ModelSources(
         bank: kept.0, shadow: kept.1, mixture: manifest.mixture, temperature: lost.isEmpty ? manifest.temperature : nil,

@@ -8,16 +8,6 @@ package import Tensor
 /// A removal's rebuild goes before the teaching of a task, also in the middle of it. What was not finished when the
 /// process ended is a job still, and starts again.
 package final class LearningService: Sendable {
-  /// Kinds of jobs.
-  package enum JobKind {
-    /// Embed a task's examples and let its classes answer.
-    package static let teach = "teach"
-    /// Make a version of what is left after a removal, or with other settings.
-    package static let rebuild = "rebuild"
-    /// Train what a task adds to the backbone, while its classes answer already.
-    package static let refine = "refine"
-  }
-
   private struct Signals {
     var isAwake = true
     var isStopping = false
@@ -108,8 +98,18 @@ package final class LearningService: Sendable {
   private func runNextJob() throws(LearningFailure) -> Bool {
     let jobs = try storing { () throws(StorageError) in try store.pendingJobs() }
     if try runQuickJobs(among: jobs) { return true }
-    guard let job = jobs.first(where: { $0.kind == JobKind.refine }), let taskID = job.taskID else { return false }
+    guard let job = try nextTraining(among: jobs), let taskID = job.taskID else { return false }
     return try run(job, of: taskID) { () throws(LearningFailure) in try refine(taskID, job: job.id) }
+  }
+
+  /// What was never trained goes before what is trained again.
+  private func nextTraining(among jobs: [JobRecord]) throws(LearningFailure) -> JobRecord? {
+    let waiting = jobs.filter { $0.kind == JobKind.refine }
+    for job in waiting {
+      guard let taskID = job.taskID else { continue }
+      if try storing({ () throws(StorageError) in try store.task(taskID)?.refinement }) == nil { return job }
+    }
+    return waiting.first
   }
 
   /// Runs the waiting rebuilds, or the next task to teach: what people wait for, and what training makes way for.

@@ -26,6 +26,11 @@ package struct SourceTrainers: Sendable {
   package var expertKind: String { experts.kind }
   package var kinds: [String] { [promptKind, expertKind] }
 
+  /// The task of every source of a kind, in the sources' order.
+  func tasks(of kind: String, in bank: SourceBank) -> [Int64] {
+    kind == promptKind ? bank.prompts.groups.map(\.taskID) : bank.experts.experts.map(\.taskID)
+  }
+
   /// The kinds that a version stored something of, by its artifacts' kinds.
   func kinds(in artifacts: [String]) -> Set<String> {
     typealias Kind = VersionManifest.ArtifactKind

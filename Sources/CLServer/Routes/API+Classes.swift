@@ -13,7 +13,7 @@ extension API {
     add(.patch, "/classes/{id}", to: &router, writing { try renameClass($0) })
     add(
       .delete, "/classes/{id}", to: &router,
-      removing("class") { try store.deleteClass($0, actor: $1, jobKind: LearningService.JobKind.rebuild) })
+      removing("class") { try store.deleteClass($0, actor: $1, jobKind: JobKind.rebuild) })
   }
 
   private struct Renaming: Decodable {

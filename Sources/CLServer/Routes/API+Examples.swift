@@ -10,7 +10,7 @@ extension API {
       uploading { try teach($0, to: try Self.id($0, "task")) })
     add(
       .delete, "/examples/{id}", to: &router,
-      removing("example") { try store.deleteExample($0, actor: $1, jobKind: LearningService.JobKind.rebuild) })
+      removing("example") { try store.deleteExample($0, actor: $1, jobKind: JobKind.rebuild) })
   }
 
   private func exampleList(_ request: HTTPRequest) throws -> HTTPResponse {

@@ -11,7 +11,7 @@ extension API {
     add(.get, "/tasks/{id}", to: &router, reading { try task(try Self.id($0, "task")).response() })
     add(
       .delete, "/tasks/{id}", to: &router,
-      removing("task") { try store.deleteTask($0, actor: $1, jobKind: LearningService.JobKind.rebuild) })
+      removing("task") { try store.deleteTask($0, actor: $1, jobKind: JobKind.rebuild) })
     add(.post, "/tasks/{id}/cancel", to: &router, writing { try cancelTask(try Self.id($0, "task")) })
     add(.get, "/tasks/{id}/events", to: &router) { request, responder in followEvents(request, responder) }
   }

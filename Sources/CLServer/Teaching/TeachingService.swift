@@ -87,7 +87,7 @@ package final class TeachingService: Sendable {
     }
     if let task {
       let added = try store.addExamples(
-        to: task, examples, rejected: rejected, jobKind: LearningService.JobKind.teach, event: event,
+        to: task, examples, rejected: rejected, jobKind: JobKind.teach, event: event,
         extendExisting: request.extend, idempotency: idempotency?.entry { response($0.task, $0.classIDs) })
       return Answer(response: response(added.task, added.classIDs), isReplay: false)
     }
@@ -96,7 +96,7 @@ package final class TeachingService: Sendable {
         name: request.name ?? Self.name(examples), learner: (request.learner ?? defaultLearner).rawValue,
         holdout: holdout,
         extendExisting: request.extend, rejected: rejected, examples: examples,
-        jobKind: LearningService.JobKind.teach, event: event),
+        jobKind: JobKind.teach, event: event),
       idempotency: idempotency?.entry { response($0.task, $0.classIDs) })
     return Answer(response: response(accepted.task, accepted.classIDs), isReplay: false)
   }
@@ -120,7 +120,7 @@ package final class TeachingService: Sendable {
   private func requireRoom() throws(Problem) {
     // Training in the background holds nobody up.
     let waiting = try problems { () throws(StorageError) in
-      try store.pendingJobs().count { $0.kind != LearningService.JobKind.refine }
+      try store.pendingJobs().count { $0.kind != JobKind.refine }
     }
     if waiting >= taskQueue { throw ServiceProblems.busy("tasks", limit: taskQueue, setting: "task_queue") }
   }

@@ -3,6 +3,16 @@ package enum JobState: String, Sendable, CaseIterable {
   case pending, running, done, failed, cancelled
 }
 
+/// Kinds of jobs.
+package enum JobKind {
+  /// Embed a task's examples and let its classes answer.
+  package static let teach = "teach"
+  /// Make a version of what is left after a removal, or with other settings.
+  package static let rebuild = "rebuild"
+  /// Train what a task adds to the backbone, while its classes answer already.
+  package static let refine = "refine"
+}
+
 /// Durable work: it survives a restart and starts again.
 package struct JobRecord: Sendable, Equatable {
   package let id: Int64

@@ -73,7 +73,7 @@ package struct NewTask: Sendable {
 
   package init(
     name: String, learner: String, holdout: Double?, settings: String? = nil, extendExisting: Bool = false,
-    rejected: [RejectedItem] = [], examples: [NewExample], jobKind: String = "teach",
+    rejected: [RejectedItem] = [], examples: [NewExample], jobKind: String = JobKind.teach,
     event: NewEvent = NewEvent(kind: "accepted", data: "{}")
   ) {
     self.name = name

@@ -8,15 +8,15 @@ extension Store {
   /// `accepted` and gets no event.
   ///
   /// - Parameters:
-  ///   - refining: tasks whose training in the background follows: a job of that kind is enqueued for each of which none
-  ///     waits.
+  ///   - refined: a task that was taught and is to be trained in the background.
+  ///   - retrained: tasks that lost what their training gave, and are to be trained again.
   ///   - finishing: a running job that is done with it.
   ///   - alsoFinishing: other jobs that are done with it where they run.
   /// - Throws: `conflict(.jobEnded)` where the job `finishing` does not run any more;
   ///   `conflict(.removedMeanwhile)` where `version.removalCount` is out of date. Nothing changes then.
   package func publish(
     _ version: NewVersion, taskUpdates: [TaskUpdate] = [], keepVersions: Int = 5,
-    refining: (taskIDs: [Int64], kind: String)? = nil, finishing jobID: Int64? = nil, alsoFinishing jobIDs: [Int64] = []
+    refined: Int64? = nil, retrained: [Int64] = [], finishing jobID: Int64? = nil, alsoFinishing jobIDs: [Int64] = []
   ) throws(StorageError) -> Int64 {
     let now = now
     return try write { connection throws(StorageError) in
@@ -26,7 +26,7 @@ extension Store {
       if let expected = version.removalCount, removalCount != expected { throw .conflict(.removedMeanwhile) }
       let id = try connection.insert(version, removalCount: removalCount, now: now)
       for update in taskUpdates {
-        if try connection.hasPendingJob(update.taskID, besides: refining?.kind) {
+        if try connection.waitsToBeTaught(update.taskID) {
           try connection.execute(
             """
             UPDATE tasks SET state = 'accepted', ready_at = NULL, serving = coalesce(?, serving),
@@ -40,11 +40,9 @@ extension Store {
           _ = try connection.apply(update, now: now)
         }
       }
-      if let refining {
-        for taskID in refining.taskIDs where try connection.task(taskID) != nil {
-          if try connection.hasWaitingJob(of: taskID, kind: refining.kind) { continue }
-          _ = try connection.enqueueJob(kind: refining.kind, taskID: taskID, now: now)
-        }
+      if let refined, try connection.task(refined) != nil { try connection.enqueueRefining(refined, now: now) }
+      for taskID in retrained where try connection.task(taskID) != nil {
+        try connection.enqueueRetraining(taskID, now: now)
       }
       if let servingTasks = version.servingTasks {
         try connection.execute("UPDATE tasks SET serving = 0 WHERE serving <> 0")
@@ -71,14 +69,18 @@ extension Store {
 
   /// Deletes what can be computed again from the examples, which stay: all features and artifacts. No version is active
   /// afterwards; the tasks keep their serving flags, which say what the next version is to be made of. For when a
-  /// feature or artifact is damaged.
-  package func dropDerived() throws(StorageError) {
+  /// feature or artifact is damaged. In the same transaction a job of kind `rebuild` follows, and the training of the
+  /// tasks `retrained`.
+  package func dropDerived(retrained: [Int64] = []) throws(StorageError) {
+    let now = now
     try write { connection throws(StorageError) in
       try connection.execute("UPDATE versions SET active = 0 WHERE active = 1")
       try connection.execute("DELETE FROM version_artifacts")
       try connection.execute("DELETE FROM checkpoints")
       try connection.execute("DELETE FROM artifacts")
       try connection.execute("DELETE FROM features")
+      _ = try connection.enqueueJob(kind: JobKind.rebuild, taskID: nil, now: now)
+      for taskID in retrained { try connection.enqueueRetraining(taskID, now: now) }
     }
   }
 

@@ -5,7 +5,7 @@ extension Store {
     let now = now
     return try write { connection throws(StorageError) in
       guard try connection.startJob(jobID, of: taskID, now: now) else { return false }
-      if try connection.hasPendingJob(taskID) { return true }
+      if try connection.waitsToBeTaught(taskID) { return true }
       return try connection.apply(TaskUpdate(taskID: taskID, state: .training, isServing: nil, event: event), now: now)
     }
   }
@@ -69,7 +69,7 @@ extension Store {
     let now = now
     return try write { connection throws(StorageError) in
       guard try connection.finishJob(jobID, now: now) else { return false }
-      let state: TaskState = try connection.hasPendingJob(taskID) ? .accepted : .ready
+      let state: TaskState = try connection.waitsToBeTaught(taskID) ? .accepted : .ready
       _ = try connection.apply(
         TaskUpdate(taskID: taskID, state: state, isServing: nil, event: event, refinement: refinement), now: now)
       try connection.execute("DELETE FROM checkpoints WHERE job_id = ?", [.integer(jobID)])

@@ -3,7 +3,7 @@ extension Store {
   /// evaluations, events and jobs. Writes the audit row, and with `jobKind` the job that trains again, in the same
   /// transaction. Throws `notFound`.
   package func deleteTask(
-    _ id: Int64, actor: String, jobKind: String? = "rebuild"
+    _ id: Int64, actor: String, jobKind: String? = JobKind.rebuild
   ) throws(StorageError) -> Removed {
     try remove(actor: actor, action: "delete task", noun: .task, id: id, jobKind: jobKind) {
       connection throws(StorageError) in
@@ -21,7 +21,7 @@ extension Store {
 
   /// Forgets a class with all of its examples. Its task stays. Throws `notFound`.
   package func deleteClass(
-    _ id: Int64, actor: String, jobKind: String? = "rebuild"
+    _ id: Int64, actor: String, jobKind: String? = JobKind.rebuild
   ) throws(StorageError) -> Removed {
     try remove(actor: actor, action: "delete class", noun: .class, id: id, jobKind: jobKind) {
       connection throws(StorageError) in
@@ -34,7 +34,7 @@ extension Store {
 
   /// Forgets one example. Its class stays, even without examples. Throws `notFound`.
   package func deleteExample(
-    _ id: Int64, actor: String, jobKind: String? = "rebuild"
+    _ id: Int64, actor: String, jobKind: String? = JobKind.rebuild
   ) throws(StorageError) -> Removed {
     try remove(actor: actor, action: "delete example", noun: .example, id: id, jobKind: jobKind) {
       connection throws(StorageError) in

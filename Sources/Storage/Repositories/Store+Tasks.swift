@@ -43,7 +43,7 @@ extension Store {
   /// - Throws: `notFound`; `conflict(.labelsExist)` for labels of another task's classes, unless the task or the request
   ///   extends existing classes; `conflict(.idempotencyKeyUsed)`.
   package func addExamples(
-    to taskID: Int64, _ examples: [NewExample], rejected: [RejectedItem] = [], jobKind: String = "teach",
+    to taskID: Int64, _ examples: [NewExample], rejected: [RejectedItem] = [], jobKind: String = JobKind.teach,
     event: NewEvent = NewEvent(kind: "accepted", data: "{}"), extendExisting: Bool = false,
     idempotency: IdempotencyEntry<AddedExamples>? = nil
   ) throws(StorageError) -> AddedExamples {

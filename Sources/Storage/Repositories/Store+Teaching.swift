@@ -88,23 +88,37 @@ extension Connection {
     return changedRows == 1
   }
 
-  /// Whether a job waits to teach the task; jobs of the kind `besides` do not count.
-  func hasPendingJob(_ taskID: Int64, besides kind: String? = nil) throws(StorageError) -> Bool {
-    try scalar(
-      "SELECT EXISTS (SELECT 1 FROM jobs WHERE task_id = ? AND state = 'pending' AND kind IS NOT ?)",
-      [.integer(taskID), .optional(kind)]) == 1
+  /// Whether a job waits to teach the task.
+  func waitsToBeTaught(_ taskID: Int64) throws(StorageError) -> Bool {
+    try hasJob(of: taskID, kind: JobKind.teach, in: "'pending'")
   }
 
-  /// Whether a job of that kind waits: one that runs may have begun without what is new.
-  func hasWaitingJob(of taskID: Int64, kind: String) throws(StorageError) -> Bool {
+  /// Enqueues the training of a task in the background. Where a job for it waits already that is enough; one that runs
+  /// may have begun without what is new.
+  func enqueueRefining(_ taskID: Int64, now: Int64) throws(StorageError) {
+    if try hasJob(of: taskID, kind: JobKind.refine, in: "'pending'") { return }
+    _ = try enqueueJob(kind: JobKind.refine, taskID: taskID, now: now)
+  }
+
+  /// Enqueues it for a task that is trained already and lost what that gave: it is `training` again. A job that runs is
+  /// enough too, since it begins again after a removal.
+  func enqueueRetraining(_ taskID: Int64, now: Int64) throws(StorageError) {
+    if try hasJob(of: taskID, kind: JobKind.refine, in: "'pending', 'running'") { return }
+    _ = try enqueueJob(kind: JobKind.refine, taskID: taskID, now: now)
+    if try waitsToBeTaught(taskID) { return }
+    _ = try apply(
+      TaskUpdate(taskID: taskID, state: .training, isServing: nil, event: NewEvent(kind: "live", data: "{}")), now: now)
+  }
+
+  private func hasJob(of taskID: Int64, kind: String, in states: String) throws(StorageError) -> Bool {
     try scalar(
-      "SELECT EXISTS (SELECT 1 FROM jobs WHERE task_id = ? AND kind = ? AND state = 'pending')",
+      "SELECT EXISTS (SELECT 1 FROM jobs WHERE task_id = ? AND kind = ? AND state IN (\(states)))",
       [.integer(taskID), .text(kind)]) == 1
   }
 
   fileprivate func failTask(_ id: Int64, reason: String, event: NewEvent, now: Int64) throws(StorageError) {
     let task = try requireTask(id)
-    let waits = try hasPendingJob(id)
+    let waits = try waitsToBeTaught(id)
     let state: TaskState = waits ? .accepted : task.isServing ? .ready : .failed
     let update = TaskUpdate(taskID: id, state: state, isServing: nil, error: reason, event: waits ? nil : event)
     _ = try apply(update, now: now)
