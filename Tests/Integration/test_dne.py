@@ -59,7 +59,7 @@ class Experts(unittest.TestCase):
             self.assertEqual(server.predict(lessons()[0][1]).status, 200)
 
     def test_what_was_tried_is_in_the_task(self):
-        with Server("--holdout", "0", *QUICK, learner="dne") as server:
+        with Server("--holdout", "0", *QUICK, "--expert-heads", "2", learner="dne") as server:
             refinement = server.taught(lessons())["refinement"]
             self.assertEqual(refinement["measured"], "cross-fit")
             self.assertEqual(refinement["steps"], 12)
