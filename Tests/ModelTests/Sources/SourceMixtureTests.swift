@@ -67,11 +67,12 @@ private func expert(_ task: Int64) -> ExpertBank.Expert {
     let both = SourceMixture(backbone: 0, global: 0.5, experts: 0.5)
     let kernels = both.kernels(of: bank, widths: [9, 9, 9, 2, 1, 1])
     #expect(kernels.parts.map(\.columns) == [0..<2, 2..<4])
-    let rows = Matrix<Float>((0..<8).map { index in
-      let (prompt, expert): (Float, Float) = (index % 4 < 2 ? 1 : 0, index % 2 == 0 ? 1 : 0)
-      let noise = Float(index) / 100
-      return [prompt, 1 - prompt + noise, expert, 1 - expert + noise]
-    })
+    let rows = Matrix<Float>(
+      (0..<8).map { index in
+        let (prompt, expert): (Float, Float) = (index % 4 < 2 ? 1 : 0, index % 2 == 0 ? 1 : 0)
+        let noise = Float(index) / 100
+        return [prompt, 1 - prompt + noise, expert, 1 - expert + noise]
+      })
     let labels = (0..<8).map { $0 % 4 }
     func right(_ mixture: FeatureMixture) throws -> Int {
       let data = LabelledFeatures(features: rows, labels: labels, classCount: 4, mixture: mixture)
