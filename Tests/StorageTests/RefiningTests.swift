@@ -48,14 +48,20 @@ private func live(_ store: Store) throws -> (task: Int64, job: Int64) {
     #expect(try store.pendingJobs().isEmpty)
   }
 
-  @Test func aTaskThatIsTrainedAgainIsReadyWhenItsFirstTrainingEnds() throws {
+  @Test func aTaskThatWaitsForMoreTrainingIsNotReadyYet() throws {
     let store = try TestStore().store
     let (task, job) = try live(store)
     #expect(try store.startRefining(job: job, taskID: task, event: event))
     _ = try store.publish(NewVersion(afterTaskID: task, manifest: "{}", artifacts: []), refined: task)
     #expect(try store.finishRefining(job: job, taskID: task, refinement: "{}", event: event))
+    #expect(try store.task(task)?.state == .training)
+    #expect(try store.task(task)?.refinement == "{}")
+    let next = try #require(try store.pendingJobs().first).id
+    #expect(try store.startRefining(job: next, taskID: task, event: event))
+    _ = try store.publish(
+      NewVersion(afterTaskID: task, manifest: "{}", artifacts: []),
+      taskUpdates: [TaskUpdate(taskID: task, state: .ready, isServing: nil)], finishing: next)
     #expect(try store.task(task)?.state == .ready)
-    #expect(try store.pendingJobs().count == 1)
   }
 
   @Test func aCheckpointReplacesTheLastOfItsStageAndSurvivesReopening() throws {

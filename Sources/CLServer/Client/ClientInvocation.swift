@@ -69,7 +69,7 @@ package struct TeachRequest: Sendable, Equatable {
     guard !name.isEmpty else { throw UsageError("teach: the name of the task is empty") }
     learner = parsed.values["--learner"]
     if let learner, TeachingRequest.Learner(rawValue: learner) == nil {
-      throw UsageError("--learner must be closed-form or pop")
+      throw UsageError("--learner must be closed-form, pop or dne")
     }
     if let text = parsed.values["--holdout"] {
       guard let share = Double(text), (0...0.9).contains(share) else {

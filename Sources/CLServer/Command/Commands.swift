@@ -13,7 +13,7 @@ extension CommandSpecification {
       of one group (a source, a burst) must stay together. Waits until nothing more will happen by itself.
       """,
     options: [
-      Option("--learner", "NAME", "closed-form or pop."),
+      Option("--learner", "NAME", "closed-form, pop or dne."),
       Option("--holdout", "SHARE", "Share of the examples held out to measure accuracy, from 0 to 0.9."),
       Option("--extend", nil, "Add to classes of the same name instead of refusing them."),
       Option("--until", "serving|ready", "What to wait for; ready if not given."),

@@ -1,4 +1,4 @@
-import CLModels
+package import CLModels
 import JSONTree
 import Storage
 import Synchronization
@@ -32,6 +32,12 @@ extension LearningService {
 
   /// The share of judges that a recipe must win over the backbone alone before the next, bolder one is tried.
   static let gainForMore = 0.015
+
+  /// What is measured besides the backbone alone before anything is trained: what serves; or, where the backbone serves
+  /// alone though earlier tasks' sources are left, every way of reading those.
+  package static func known(_ served: SourceMixture, _ base: SourceBank) -> [SourceMixture] {
+    served.isTrained ? [served] : SourceMixture.candidates(of: base).filter(\.isTrained)
+  }
 
   /// How mixtures of the bank's sources do on the judges, each with a head fitted to the learners. Nil when something was
   /// removed meanwhile.

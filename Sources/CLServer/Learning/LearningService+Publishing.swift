@@ -7,6 +7,8 @@ import Synchronization
 struct CarriedSources {
   /// They fit this backbone: the next version reads them on.
   var sources: ModelSources?
+  /// What these were cut from, where nothing is left to judge a part of it by.
+  var whole: SourceBank?
   /// Kinds of sources there were that fit no more (another backbone, resolution or number of blocks): all tasks of such a
   /// kind's learner are trained anew.
   var lost: Set<String> = []
@@ -153,16 +155,18 @@ extension LearningService {
     snapshot.tasks.reduce(into: [:]) { $0[$1.id] = trainers[$1.learner] }
   }
 
-  /// The tasks to train again because the next version has less of a kind than the one before, kind after kind.
+  /// The tasks to train again because the next version has less than the one before.
   private func tasksToRetrain(_ serving: [Int64: any SourceTrainer], for next: ModelSources) -> [Int64] {
-    let (before, lost) = (sources.bank, carried.withLock { $0.lost })
-    return trainers.kinds.flatMap { kind in
-      let tasks = serving.filter { $1.kind == kind }.map(\.key).sorted()
-      return lost.contains(kind)
-        ? tasks
-        : Retraining.tasks(
-          of: tasks, before: trainers.tasks(of: kind, in: before), after: trainers.tasks(of: kind, in: next.bank))
-    }
+    let carried = carried.withLock { $0 }
+    let bank = carried.whole ?? sources.bank
+    return Retraining.tasks(
+      of: trainers.kinds.map { kind in
+        let tasks = serving.filter { $1.kind == kind }.map(\.key)
+        return carried.lost.contains(kind)
+          ? .init(serving: tasks, before: tasks, after: [])
+          : .init(
+            serving: tasks, before: trainers.tasks(of: kind, in: bank), after: trainers.tasks(of: kind, in: next.bank))
+      })
   }
 
   /// Stores the version; nil when something was removed meanwhile.
@@ -214,6 +218,8 @@ extension LearningService {
     } catch {
       guard case .corrupt = error else { throw error }
       logger.error("stored features or versions are damaged; they are made again", [LogField("error", "\(error)")])
+      // What was read into memory before the damage was met is stored no more.
+      _ = features.keep([])
       let snapshot = try store.trainingSnapshot()
       let serving = Set(snapshot.tasks.filter(\.isServing).map(\.id))
       try store.dropDerived(retrained: learners(snapshot).keys.filter { serving.contains($0) }.sorted())
@@ -232,7 +238,7 @@ extension LearningService {
     guard stored.lost.isEmpty, let model = try restored(version, manifest, stored.sources) else {
       try store.deletePromptFeatures(backboneKey: embedder.key, keeping: stored.sources.keys)
       for key in stored.sources.keys where key != embedder.key { try load(key) }
-      carried.withLock { $0 = CarriedSources(sources: stored.sources, lost: stored.lost) }
+      carried.withLock { $0 = CarriedSources(sources: stored.sources, whole: stored.whole, lost: stored.lost) }
       return false
     }
     try store.deletePromptFeatures(backboneKey: embedder.key, keeping: model.sources.keys)
@@ -254,10 +260,10 @@ extension LearningService {
       })
   }
 
-  /// What a version read, as far as it fits; and the kinds of what does not.
+  /// What a version read, as far as it fits and can be judged; all that fits; and the kinds of what does not.
   private func storedSources(
     _ version: LoadedVersion, _ manifest: VersionManifest
-  ) -> (sources: ModelSources, lost: Set<String>) {
+  ) -> (sources: ModelSources, whole: SourceBank, lost: Set<String>) {
     var lost: Set<String> = []
     let description = embedder.backbone.description
     func bank(_ promptKind: String, _ expertKind: String) -> SourceBank {
@@ -281,13 +287,10 @@ extension LearningService {
     let (trained, shadow) = (bank(Kind.prompts, Kind.expert), bank(Kind.shadow, Kind.shadowExpert))
     // What is left of one without the other is judged by nothing.
     let kept = lost.isEmpty ? (trained, shadow) : trained.common(with: shadow)
-    for kind in trainers.kinds where trainers.tasks(of: kind, in: kept.0) != trainers.tasks(of: kind, in: trained) {
-      lost.insert(kind)
-    }
     return (
       ModelSources(
         bank: kept.0, shadow: kept.1, mixture: manifest.mixture, temperature: lost.isEmpty ? manifest.temperature : nil,
-        backbone: embedder.backbone, backboneKey: embedder.key), lost
+        backbone: embedder.backbone, backboneKey: embedder.key), trained, lost
     )
   }
 

@@ -87,12 +87,13 @@ extension LearningService {
 
     // What needs no training comes first: it wins where nothing is better.
     guard var judged = try measure(round, base, [.backboneOnly], training: nil, judging) else { return false }
-    var baseline = 0
     let served = round.current.mixture.limited(to: base)
-    if served.isTrained {
-      guard let more = try measure(round, base, [served], training: "served", judging) else { return false }
+    let baseline = served.isTrained ? 1 : 0
+    let known = Self.known(served, base)
+    if !known.isEmpty {
+      let training = served.isTrained ? "served" : "earlier"
+      guard let more = try measure(round, base, known, training: training, judging) else { return false }
       judged += more
-      baseline = 1
     }
     var trainings: [TrainedBank] = []
     for recipe in round.trainer.options.recipes {
@@ -140,11 +141,14 @@ extension LearningService {
     return try adopt(round, next, outcome)
   }
 
+  /// The stage whose checkpoint has the examples of a round.
+  static let examplesStage = "examples"
+
   /// The examples of a round are those that serve when it begins. They are kept with the job, so that it is the same
   /// round after a restart, also when tasks came meanwhile.
   private func round(_ taskID: Int64, job: Int64) throws(LearningFailure) -> RefiningRound {
     let start = ContinuousClock.now
-    let stage = "examples"
+    let stage = Self.examplesStage
     let snapshot = try storing { () throws(StorageError) in try store.trainingSnapshot() }
     guard let task = snapshot.tasks.first(where: { $0.id == taskID }) else { throw .cancelled }
     guard let trainer = trainers[task.learner] else {
@@ -288,7 +292,7 @@ extension LearningService {
   }
 
   /// A stage's checkpoint; a damaged one is none, since everything in it can be computed again.
-  private func checkpoint(
+  func checkpoint(
     _ job: Int64, _ stage: String
   ) throws(LearningFailure) -> (note: String, bytes: [UInt8])? {
     do throws(StorageError) {

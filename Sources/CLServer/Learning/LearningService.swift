@@ -102,9 +102,13 @@ package final class LearningService: Sendable {
     return try run(job, of: taskID) { () throws(LearningFailure) in try refine(taskID, job: job.id) }
   }
 
-  /// What was never trained goes before what is trained again.
+  /// What had begun before a restart goes first: it is about the examples of then. What was never trained goes before
+  /// what is trained again.
   private func nextTraining(among jobs: [JobRecord]) throws(LearningFailure) -> JobRecord? {
     let waiting = jobs.filter { $0.kind == JobKind.refine }
+    for job in waiting {
+      if try checkpoint(job.id, Self.examplesStage) != nil { return job }
+    }
     for job in waiting {
       guard let taskID = job.taskID else { continue }
       if try storing({ () throws(StorageError) in try store.task(taskID)?.refinement }) == nil { return job }

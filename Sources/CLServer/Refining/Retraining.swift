@@ -1,18 +1,37 @@
-/// Which tasks are trained again when sources of one kind, prompts or experts, go with what was removed.
+/// Which tasks are trained again when sources go with what was removed.
 package enum Retraining {
-  /// Those that lost a source, in their order; the newest task where all of those are gone themselves, so that what is
-  /// left is read again.
-  ///
-  /// - Parameters:
-  ///   - serving: the tasks of the kind's learner that serve.
-  ///   - before: the task of every source there was; a task may have several.
-  ///   - after: of those that are left.
-  package static func tasks(of serving: [Int64], before: [Int64], after: [Int64]) -> [Int64] {
-    func counts(_ tasks: [Int64]) -> [Int64: Int] { Dictionary(grouping: tasks, by: { $0 }).mapValues(\.count) }
-    let left = counts(after)
-    let losing = counts(before).filter { $1 > left[$0, default: 0] }
-    if losing.isEmpty { return [] }
-    let trained = serving.filter { losing[$0] != nil }
-    return trained.isEmpty ? serving.max().map { [$0] } ?? [] : trained.sorted()
+  /// One kind of sources, prompts or experts.
+  package struct Kind {
+    /// The tasks of the kind's learner that serve.
+    let serving: [Int64]
+    /// The task of every source there was; a task may have several.
+    let before: [Int64]
+    /// Of those that are left.
+    let after: [Int64]
+
+    package init(serving: [Int64], before: [Int64], after: [Int64]) {
+      self.serving = serving
+      self.before = before
+      self.after = after
+    }
+
+    /// The tasks that have fewer sources than they had.
+    var losing: Set<Int64> {
+      func counts(_ tasks: [Int64]) -> [Int64: Int] { Dictionary(grouping: tasks, by: { $0 }).mapValues(\.count) }
+      let left = counts(after)
+      return Set(counts(before).filter { $1 > left[$0, default: 0] }.keys)
+    }
+  }
+
+  /// Those that lost a source, kind after kind in their order. Where all of those are gone themselves, the newest that still
+  /// has one, or else the newest: since a version that lost a source reads none, what is left is read again only after
+  /// a training.
+  package static func tasks(of kinds: [Kind]) -> [Int64] {
+    if kinds.allSatisfy(\.losing.isEmpty) { return [] }
+    let trained = kinds.flatMap { kind in kind.serving.filter(kind.losing.contains).sorted() }
+    if !trained.isEmpty { return trained }
+    let having = kinds.flatMap { kind in kind.serving.filter(kind.after.contains) }
+    let all = kinds.flatMap(\.serving)
+    return (having.max() ?? all.max()).map { [$0] } ?? []
   }
 }

@@ -5,7 +5,7 @@ extension Store {
   /// Only the newest `keepVersions` and the active one keep their artifacts, and none that knows something that was
   /// removed; all keep their evaluations. Evaluations and updates of tasks and classes that were deleted meanwhile are
   /// skipped. A task that another pending job waits to teach gets the serving flag of its update only: it stays
-  /// `accepted` and gets no event.
+  /// `accepted` and gets no event. So does one that would be `ready` but waits to be trained: it stays `training`.
   ///
   /// - Parameters:
   ///   - refined: a task that was taught and is to be trained in the background.
@@ -26,15 +26,17 @@ extension Store {
       if let expected = version.removalCount, removalCount != expected { throw .conflict(.removedMeanwhile) }
       let id = try connection.insert(version, removalCount: removalCount, now: now)
       for update in taskUpdates {
-        if try connection.waitsToBeTaught(update.taskID) {
+        let waiting = try connection.stateOfWaiting(update.taskID)
+        if let waiting, waiting == .accepted || update.state == .ready {
           try connection.execute(
             """
-            UPDATE tasks SET state = 'accepted', ready_at = NULL, serving = coalesce(?, serving),
+            UPDATE tasks SET state = ?, ready_at = NULL, serving = coalesce(?, serving),
               refinement = coalesce(?, refinement)
             WHERE id = ?
             """,
             [
-              update.isServing.map(SQLValue.bool) ?? .null, .optional(update.refinement), .integer(update.taskID),
+              .text(waiting.rawValue), update.isServing.map(SQLValue.bool) ?? .null, .optional(update.refinement),
+              .integer(update.taskID),
             ])
         } else {
           _ = try connection.apply(update, now: now)

@@ -69,9 +69,11 @@ extension Store {
     let now = now
     return try write { connection throws(StorageError) in
       guard try connection.finishJob(jobID, now: now) else { return false }
-      let state: TaskState = try connection.waitsToBeTaught(taskID) ? .accepted : .ready
+      let waiting = try connection.stateOfWaiting(taskID)
       _ = try connection.apply(
-        TaskUpdate(taskID: taskID, state: state, isServing: nil, event: event, refinement: refinement), now: now)
+        TaskUpdate(
+          taskID: taskID, state: waiting ?? .ready, isServing: nil, event: waiting == nil ? event : nil,
+          refinement: refinement), now: now)
       try connection.execute("DELETE FROM checkpoints WHERE job_id = ?", [.integer(jobID)])
       return true
     }

@@ -93,6 +93,13 @@ extension Connection {
     try hasJob(of: taskID, kind: JobKind.teach, in: "'pending'")
   }
 
+  /// The state of a task that jobs wait for: `accepted` where it is to be taught, `training` where it is to be trained; nil
+  /// where none waits.
+  func stateOfWaiting(_ taskID: Int64) throws(StorageError) -> TaskState? {
+    if try waitsToBeTaught(taskID) { return .accepted }
+    return try hasJob(of: taskID, kind: JobKind.refine, in: "'pending'") ? .training : nil
+  }
+
   /// Enqueues the training of a task in the background. Where a job for it waits already that is enough; one that runs
   /// may have begun without what is new.
   func enqueueRefining(_ taskID: Int64, now: Int64) throws(StorageError) {
@@ -100,12 +107,12 @@ extension Connection {
     _ = try enqueueJob(kind: JobKind.refine, taskID: taskID, now: now)
   }
 
-  /// Enqueues it for a task that is trained already and lost what that gave: it is `training` again. A job that runs is
-  /// enough too, since it begins again after a removal.
+  /// Enqueues it for a task that was trained and lost what that gave: it is `training` again. A job that runs is enough
+  /// too, since it begins again after a removal.
   func enqueueRetraining(_ taskID: Int64, now: Int64) throws(StorageError) {
     if try hasJob(of: taskID, kind: JobKind.refine, in: "'pending', 'running'") { return }
     _ = try enqueueJob(kind: JobKind.refine, taskID: taskID, now: now)
-    if try waitsToBeTaught(taskID) { return }
+    if try hasJob(of: taskID, kind: JobKind.teach, in: "'pending', 'running'") { return }
     _ = try apply(
       TaskUpdate(taskID: taskID, state: .training, isServing: nil, event: NewEvent(kind: "live", data: "{}")), now: now)
   }
@@ -118,9 +125,10 @@ extension Connection {
 
   fileprivate func failTask(_ id: Int64, reason: String, event: NewEvent, now: Int64) throws(StorageError) {
     let task = try requireTask(id)
-    let waits = try waitsToBeTaught(id)
-    let state: TaskState = waits ? .accepted : task.isServing ? .ready : .failed
-    let update = TaskUpdate(taskID: id, state: state, isServing: nil, error: reason, event: waits ? nil : event)
+    let waiting = try stateOfWaiting(id)
+    let state = waiting ?? (task.isServing ? .ready : .failed)
+    let update = TaskUpdate(
+      taskID: id, state: state, isServing: nil, error: reason, event: waiting == nil ? event : nil)
     _ = try apply(update, now: now)
   }
 }

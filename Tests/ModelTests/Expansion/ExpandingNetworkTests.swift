@@ -116,16 +116,19 @@ private let paths = NetworkShape.CrossTaskPath.allCases
     if k == 1 { #expect(count("block0.mixing.first") == 56_961 && count("block0.mixing.second") == 86_433) }
   }
 
-  @Test func growthIsLinearInTheHeadsThatAreRead() {
+  /// In millions, of the first expansion, as the authors' network has them.
+  @Test(arguments: [(1, 0.89), (4, 1.42), (7, 2.40)])
+  func growthIsLinearInTheHeadsThatAreRead(k: Int, first: Double) {
     let shape = NetworkShape(channels: 3, side: 32, patch: 4, spatialBlocks: 5)
-    let counts = (12...15).map { SliceShape(network: shape, oldHeads: $0, heads: 1).parameterCount }
-    let steps = zip(counts, counts.dropFirst()).map { $1 - $0 }
-    // One more V_j with its bias in both layers of six blocks.
-    #expect(steps == [50_112, 50_112, 50_112])
+    let counts = (0..<4).map { SliceShape(network: shape, oldHeads: 12 + k * $0, heads: k).parameterCount }
+    #expect(abs(Double(counts[0]) / 1e6 - first) < 0.01)
+    // Another V_j with its bias for every head in both layers of six blocks.
+    #expect(zip(counts, counts.dropFirst()).allSatisfy { $1 - $0 == 50_112 * k })
+    // Of seven heads the maps that task attention shares are fewer than those of an MLP of their own.
     let independent = SliceShape(
       network: NetworkShape(channels: 3, side: 32, patch: 4, spatialBlocks: 5, path: .independent), oldHeads: 12,
-      heads: 1)
-    #expect(independent.parameterCount < counts[0])
+      heads: k)
+    #expect((independent.parameterCount < counts[0]) == (k < 7))
   }
 
   @Test func multiplicationsAreThoseOfTheProducts() {

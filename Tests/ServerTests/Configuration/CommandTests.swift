@@ -49,7 +49,7 @@ private func client(_ arguments: [String]) -> ClientInvocation? {
   (["ask", "x", "--top-k"], "--top-k needs a value"),
   (["ask", "x", "--top-k", "0"], "--top-k must be a whole number from 1 to 10000"),
   (["tasks", "--json=yes"], "--json takes no value"),
-  (["teach", "n", "d", "--learner", "magic"], "--learner must be closed-form or pop"),
+  (["teach", "n", "d", "--learner", "magic"], "--learner must be closed-form, pop or dne"),
   (["teach", "n", "d", "--holdout", "1"], "--holdout must be a number from 0 to 0.9"),
   (["teach", "n", "d", "--until", "none"], "--until must be serving or ready"),
   (["forget", "thing", "1"], "forget takes `task` or `class` and its id"),

@@ -50,6 +50,19 @@ private func judged(
     #expect(LearningService.choose(all, baseline: 1).index == 0)
   }
 
+  @Test func whereTheBackboneServesAloneWhatIsLeftIsTriedAgain() {
+    let prompts = PromptBank(
+      isDeep: true, tasks: [PromptBank.Group(taskID: 1, rows: 1, parameters: [1], examples: [1])])
+    let left = SourceBank(prompts: prompts, experts: ExpertBank(blocks: 1))
+    let tried = LearningService.known(.backboneOnly, left)
+    #expect(tried == [SourceMixture(backbone: 0.5, tasks: 0.5)] + tried.dropFirst())
+    #expect(tried.contains(SourceMixture(backbone: 0, tasks: 1)) && tried.allSatisfy(\.isTrained))
+    let served = SourceMixture(backbone: 0.5, tasks: 0.5)
+    #expect(LearningService.known(served, left) == [served])
+    let nothing = SourceBank(prompts: PromptBank(isDeep: true), experts: ExpertBank(blocks: 1))
+    #expect(LearningService.known(.backboneOnly, nothing) == [])
+  }
+
   /// Its loss is low because it was fitted to be.
   @Test func aSoftmaxHasToWinAnswers() {
     let ridge = [judged("11000000", loss: 0.9), judged("11100000", loss: 0.8)]
