@@ -22,6 +22,17 @@ def served_lines(server):
     return [line for line in server.log(100_000).splitlines() if "a version serves" in line]
 
 
+def first_served_after_start(server):
+    """What the log says of the first version that served after the last start: prompts or experts may be trained anew
+    after it."""
+    deadline = time.monotonic() + 60
+    while server.predict(lessons()[0][1]).status != 200:
+        assert time.monotonic() < deadline, server.log()
+        time.sleep(0.05)
+    lines = server.log(400).split("clserver 0")[-1].splitlines()
+    return next(line for line in lines if "a version serves" in line)
+
+
 def trains(task):
     return task["state"] == "training" and (task["progress"] or {}).get("phase") == "training"
 

@@ -2,29 +2,19 @@
 
 import hashlib
 import sqlite3
-import time
 import unittest
 
 from datasets import FASHION_NAMES, tiny_imagenet
 from harness import Server
 from refining import (
-    HELPFUL, QUICK, SLOW, answers_the_same_after_a_kill, goes_on_after_interruptions, lessons, served_lines, trains
+    HELPFUL, QUICK, SLOW, answers_the_same_after_a_kill, first_served_after_start, goes_on_after_interruptions, lessons,
+    served_lines, trains
 )
 
 
 def reads(server):
     """The sources that the last version to serve reads, as in the log."""
     return served_lines(server)[-1].split("sources=")[1].split(" classes=")[0]
-
-
-def first_served_after_start(server):
-    """What the log says of the first version that served after the last start."""
-    deadline = time.monotonic() + 60
-    while server.predict(lessons()[0][1]).status != 200:
-        assert time.monotonic() < deadline, server.log()
-        time.sleep(0.05)
-    lines = server.log(400).split("clserver 0")[-1].splitlines()
-    return next(line for line in lines if "a version serves" in line)
 
 
 def rewrite_artifacts(server, start, change):

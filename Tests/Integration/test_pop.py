@@ -7,7 +7,8 @@ import unittest
 from datasets import FASHION_NAMES
 from harness import Server
 from refining import (
-    HELPFUL, QUICK, SLOW, answers_the_same_after_a_kill, goes_on_after_interruptions, lessons, served_lines, trains
+    HELPFUL, QUICK, SLOW, answers_the_same_after_a_kill, first_served_after_start, goes_on_after_interruptions, lessons,
+    served_lines, trains
 )
 
 
@@ -84,13 +85,7 @@ class Prompts(unittest.TestCase):
                 server.terminate()
                 server.flags, server.resolution = ["--holdout", "0", *QUICK, *flags], resolution
                 server.start()
-                deadline = time.monotonic() + 60
-                while server.predict(lessons()[0][1]).status != 200:
-                    self.assertLess(time.monotonic(), deadline)
-                    time.sleep(0.05)
-                lines = server.log(400).split("clserver 0")[-1].splitlines()
-                # The first version after the start: prompts may be trained anew after it.
-                first = next(line for line in lines if "a version serves" in line)
+                first = first_served_after_start(server)
                 self.assertEqual("sources=backbone " not in first, reads, first)
 
     def test_it_goes_on_where_a_kill_or_a_stop_interrupted_it(self):

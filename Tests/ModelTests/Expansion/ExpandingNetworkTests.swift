@@ -58,7 +58,7 @@ private let paths = NetworkShape.CrossTaskPath.allCases
     }
   }
 
-  /// The block: with W_q = 0 all heads weigh lambda / heads. Where old heads have no value, what is left of task
+  /// With W_q = 0 all heads weigh lambda / heads. Where old heads have no value, what is left of task
   /// attention is a linear map, lambda / heads sum_j (V_j x_j + b_j) over the new heads, the same for each of them: so the
   /// slice computes what a slice that reads no other one does.
   @Test func withoutQueriesFeaturesAreMixedUniformly() {
@@ -112,7 +112,7 @@ private let paths = NetworkShape.CrossTaskPath.allCases
       #expect(count(block + ".mixing.first") == (12 + k) * (32 * 128 + 128) + 2 * 32 * 32 + 1)
       #expect(count(block + ".mixing.second") == (12 + k) * (128 * 32 + 32) + 2 * 128 * 128 + 1)
     }
-    // The block has 56,961 and 86,433 for one head.
+    // 56,961 and 86,433 for one head.
     if k == 1 { #expect(count("block0.mixing.first") == 56_961 && count("block0.mixing.second") == 86_433) }
   }
 
