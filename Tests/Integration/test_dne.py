@@ -67,6 +67,9 @@ class Experts(unittest.TestCase):
             task = server.taught(lessons(classes=10, each=40))
             self.assertTrue(task["refinement"]["adopted"], task["refinement"])
             server.wait_ready(task["id"], until=lambda t: "experts" in reads(server))
+            newest = server.get("/versions").json()["versions"][0]
+            self.assertTrue(newest["active"])
+            self.assertIn("experts", newest["sources"])
             answers_the_same_after_a_kill(self, server)
 
             count = len(served_lines(server))

@@ -20,7 +20,7 @@ func crashingChild() throws {
     _ = try store.publish(
       NewVersion(
         afterTaskID: accepted.task.id, manifest: "{}",
-        artifacts: [Artifact(kind: "head", bytes: crashBytes(number, 30_000))]), keepVersions: 2,
+        artifacts: [NewArtifact(kind: "head", bytes: crashBytes(number, 30_000))]), keepVersions: 2,
       finishing: accepted.jobID)
     number += 1
   }

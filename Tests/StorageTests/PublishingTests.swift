@@ -7,7 +7,7 @@ private func version(
   classEvaluations: [(classID: Int64, counts: Counts)] = [], servingTasks: Set<Int64>? = nil
 ) -> NewVersion {
   NewVersion(
-    afterTaskID: taskID, manifest: "{}", artifacts: [Artifact(kind: "head", bytes: bytes)], evaluations: evaluations,
+    afterTaskID: taskID, manifest: "{}", artifacts: [NewArtifact(kind: "head", bytes: bytes)], evaluations: evaluations,
     classEvaluations: classEvaluations, servingTasks: servingTasks)
 }
 

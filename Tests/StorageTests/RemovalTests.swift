@@ -75,7 +75,7 @@ import Testing
   let one = try store.acceptTask(newTask("one", [example("cat"), example("dog")]))
   func publish(_ byte: UInt8) throws {
     _ = try store.publish(
-      NewVersion(afterTaskID: one.task.id, manifest: "{}", artifacts: [Artifact(kind: "head", bytes: [byte])]))
+      NewVersion(afterTaskID: one.task.id, manifest: "{}", artifacts: [NewArtifact(kind: "head", bytes: [byte])]))
   }
   for byte in 1...3 { try publish(UInt8(byte)) }
   #expect(try store.versions().map(\.hasArtifacts) == [true, true, true])
@@ -103,14 +103,14 @@ import Testing
   let vector = marked(2, 100).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
   try store.storeFeatures([(one.exampleIDs[0], vector)], backboneKey: "k")
   _ = try store.publish(
-    NewVersion(afterTaskID: nil, manifest: "{}", artifacts: [Artifact(kind: "head", bytes: marked(3, 2_000))]))
+    NewVersion(afterTaskID: nil, manifest: "{}", artifacts: [NewArtifact(kind: "head", bytes: marked(3, 2_000))]))
   try store.checkpoint()
   for (index, mark) in marks.enumerated() {
     #expect(fileContains(mark, test.directory.database), "mark \(index) is not found before the removal")
   }
   _ = try store.deleteClass(try #require(one.classIDs["cat"]), actor: "admin")
   _ = try store.publish(
-    NewVersion(afterTaskID: nil, manifest: "{}", artifacts: [Artifact(kind: "head", bytes: [1])]))
+    NewVersion(afterTaskID: nil, manifest: "{}", artifacts: [NewArtifact(kind: "head", bytes: [1])]))
   try store.checkpoint()
   for path in [test.directory.database, test.directory.database + "-wal"] {
     for mark in marks { #expect(!fileContains(mark, path), "\(mark) is still in \(path)") }

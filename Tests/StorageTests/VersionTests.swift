@@ -7,7 +7,7 @@ private func version(
 ) -> NewVersion {
   NewVersion(
     afterTaskID: taskID, manifest: "{\"n\":\(bytes.count)}",
-    artifacts: [Artifact(kind: "head", bytes: bytes), Artifact(kind: "calibration", bytes: [0])],
+    artifacts: [NewArtifact(kind: "head", bytes: bytes), NewArtifact(kind: "calibration", bytes: [0])],
     evaluations: evaluations, removalCount: removalCount)
 }
 
@@ -20,7 +20,7 @@ private func version(
   let counts = Counts(correct: 3, total: 4, leaveOneOutCorrect: 7, leaveOneOutTotal: 9)
   let id = try store.publish(
     NewVersion(
-      afterTaskID: task.task.id, manifest: "{}", artifacts: [Artifact(kind: "head", bytes: [1, 2])],
+      afterTaskID: task.task.id, manifest: "{}", artifacts: [NewArtifact(kind: "head", bytes: [1, 2])],
       evaluations: [(task.task.id, counts, "small"), (99, counts, nil)],
       classEvaluations: [(try #require(task.classIDs["cat"]), Counts(correct: 0, total: 0)), (99, counts)]),
     taskUpdates: [
@@ -111,4 +111,19 @@ private func version(
     Issue.record("unexpected \(String(describing: error))")
     return
   }
+}
+
+@Test func bytesThatTheStoreHasAreNotAskedForAgain() throws {
+  let store = try TestStore().store
+  let bytes: [UInt8] = [7, 7, 7]
+  func publish(_ artifact: NewArtifact) throws {
+    _ = try store.publish(NewVersion(afterTaskID: nil, manifest: "{}", artifacts: [artifact]))
+  }
+  try publish(NewArtifact(kind: "expert", bytes: bytes))
+  try publish(
+    NewArtifact(kind: "expert", sha256: SHA256.hash(bytes)) {
+      Issue.record("the store has these")
+      return bytes
+    })
+  #expect(try store.activeVersion()?.artifacts == [Artifact(kind: "expert", bytes: bytes)])
 }

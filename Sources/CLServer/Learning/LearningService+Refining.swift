@@ -308,7 +308,7 @@ extension LearningService {
   private func note(_ ids: [Int64], _ bank: SourceBank, _ recipe: Recipe, _ trainer: any SourceTrainer) -> String {
     let backbone = "\(embedder.key) \(embedder.backbone.description.instructionSet)"
     let text = "\(backbone) \(ids) \(recipe) \(trainer.settings)"
-    return SHA256.hash(Array(text.utf8) + bank.prompts.encoded() + bank.experts.encoded()).hexadecimal
+    return SHA256.hash(Array(text.utf8) + bank.prompts.encoded() + bank.experts.storedHashes.flatMap { $0 }).hexadecimal
   }
 
   /// Lets removals and new tasks be done first. False when something was removed; throws when the job was cancelled or

@@ -8,7 +8,7 @@ package struct ModelBuilder: Sendable {
   package struct Built: Sendable {
     package let manifest: VersionManifest
     /// Of the head and the examples; what its sources are stored as goes with them.
-    package let artifacts: [Artifact]
+    package let artifacts: [NewArtifact]
     package let evaluation: Evaluation
     package let classes: [ServingClass]
     package let head: any Head
@@ -77,8 +77,8 @@ package struct ModelBuilder: Sendable {
     let built = Built(
       manifest: manifest,
       artifacts: [
-        Artifact(kind: VersionManifest.ArtifactKind.head, bytes: fitted.head.encoded()),
-        Artifact(kind: VersionManifest.ArtifactKind.examples, bytes: VersionManifest.encode(examples: examples)),
+        NewArtifact(kind: VersionManifest.ArtifactKind.head, bytes: fitted.head.encoded()),
+        NewArtifact(kind: VersionManifest.ArtifactKind.examples, bytes: VersionManifest.encode(examples: examples)),
       ],
       evaluation: Evaluation(set, fitted: fitted, heldOutFeatures: heldOut, hasSeenLabels: sources.mixture.isTrained),
       classes: set.classes.map { ServingClass(id: $0.id, name: $0.name) }, head: fitted.head,

@@ -20,14 +20,16 @@ package struct VersionManifest: Codable, Sendable, Equatable {
   }
 
   /// What a version stores of its sources besides the head.
-  package static func artifacts(of sources: ModelSources) -> [Artifact] {
-    var found: [Artifact] = []
+  package static func artifacts(of sources: ModelSources) -> [NewArtifact] {
+    var found: [NewArtifact] = []
     for (bank, prompts, expert) in [
       (sources.bank, ArtifactKind.prompts, ArtifactKind.expert),
       (sources.shadow, ArtifactKind.shadow, ArtifactKind.shadowExpert),
     ] {
-      if !bank.prompts.isEmpty { found.append(Artifact(kind: prompts, bytes: bank.prompts.encoded())) }
-      found += bank.experts.singles.map { Artifact(kind: expert, bytes: $0.encoded()) }
+      if !bank.prompts.isEmpty { found.append(NewArtifact(kind: prompts, bytes: bank.prompts.encoded())) }
+      found += zip(bank.experts.singles, bank.experts.storedHashes).map { single, hash in
+        NewArtifact(kind: expert, sha256: hash) { single.encoded() }
+      }
     }
     return found
   }

@@ -77,8 +77,8 @@ package struct ModelSources: Sendable {
         ? key("task", groups[index]) : key("global", groups.flatMap { $0 })
     }
     var before: [UInt8] = []
-    let experts = bank.experts.experts.map { expert in
-      before = SHA256.hash(before + bank.experts.encoded(expert))
+    let experts = bank.experts.storedHashes.map { hash in
+      before = SHA256.hash(before + hash)
       return key("expert", before)
     }
     return prompts + experts
@@ -111,5 +111,12 @@ package struct ModelSources: Sendable {
     let read = Set(sources)
     let storage = zip(embedded, features).filter { read.contains($0.0) }.flatMap(\.1)
     return Matrix(rows: 1, columns: storage.count, storage: storage)
+  }
+}
+
+extension ExpertBank {
+  /// SHA-256 of every expert as it is stored.
+  package var storedHashes: [[UInt8]] {
+    zip(experts, singles).map { expert, single in expert.storedHash.value { SHA256.hash(single.encoded()) } }
   }
 }

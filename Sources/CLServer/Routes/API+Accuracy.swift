@@ -18,7 +18,8 @@ extension API {
     return .object([
       "id": .integer(version.id), "created_at": .time(version.createdAt), "active": .boolean(version.isActive),
       "after_task": version.afterTaskID.map { .integer($0) } ?? .null, "head": .optional(manifest?.head),
-      "lambda": .optional(manifest?.lambda), "classes": manifest.map { .integer($0.classes.count) } ?? .null,
+      "sources": .optional(manifest?.mixture.name), "lambda": .optional(manifest?.lambda),
+      "classes": manifest.map { .integer($0.classes.count) } ?? .null,
       "examples": manifest.map { .integer($0.trainingExamples) } ?? .null,
       "held_out": manifest.map { .integer($0.heldOutExamples) } ?? .null,
     ])

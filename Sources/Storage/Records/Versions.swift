@@ -18,6 +18,26 @@ package struct Artifact: Sendable, Equatable {
   }
 }
 
+/// Bytes of a version that is to be published; they are asked for where the store does not have them yet.
+package struct NewArtifact: Sendable {
+  /// Its role in the version.
+  package let kind: String
+  /// SHA-256 of the bytes.
+  package let sha256: [UInt8]
+  package let bytes: @Sendable () -> [UInt8]
+
+  package init(kind: String, sha256: [UInt8], bytes: @escaping @Sendable () -> [UInt8]) {
+    self.kind = kind
+    self.sha256 = sha256
+    self.bytes = bytes
+  }
+
+  /// Computes the hash.
+  package init(kind: String, bytes: [UInt8]) {
+    self.init(kind: kind, sha256: SHA256.hash(bytes), bytes: { bytes })
+  }
+}
+
 /// Right answers out of all, on the held-out examples and by leaving one out.
 package struct Counts: Sendable, Equatable {
   package let correct: Int
@@ -40,7 +60,7 @@ package struct NewVersion: Sendable {
   package let afterTaskID: Int64?
   /// JSON object: classes, learner, backbone.
   package let manifest: String
-  package let artifacts: [Artifact]
+  package let artifacts: [NewArtifact]
   /// Accuracy by task.
   package let evaluations: [(taskID: Int64, counts: Counts, note: String?)]
   /// Accuracy by class.
@@ -51,7 +71,7 @@ package struct NewVersion: Sendable {
   package let servingTasks: Set<Int64>?
 
   package init(
-    afterTaskID: Int64?, manifest: String, artifacts: [Artifact],
+    afterTaskID: Int64?, manifest: String, artifacts: [NewArtifact],
     evaluations: [(taskID: Int64, counts: Counts, note: String?)] = [],
     classEvaluations: [(classID: Int64, counts: Counts)] = [], removalCount: Int64? = nil,
     servingTasks: Set<Int64>? = nil

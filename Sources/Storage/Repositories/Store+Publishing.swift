@@ -107,9 +107,10 @@ extension Connection {
       "INSERT INTO versions (created_at, after_task_id, manifest, active, removal_count) VALUES (?, ?, ?, 1, ?)",
       [.integer(now), .optional(version.afterTaskID), .text(version.manifest), .integer(removalCount)])
     for (position, artifact) in version.artifacts.enumerated() {
-      try execute(
-        "INSERT INTO artifacts (sha256, bytes) VALUES (?, ?) ON CONFLICT (sha256) DO NOTHING",
-        [.blob(artifact.sha256), .blob(artifact.bytes)])
+      if try rows("SELECT 1 FROM artifacts WHERE sha256 = ?", [.blob(artifact.sha256)], { _ in true }).isEmpty {
+        try execute(
+          "INSERT INTO artifacts (sha256, bytes) VALUES (?, ?)", [.blob(artifact.sha256), .blob(artifact.bytes())])
+      }
       try execute(
         "INSERT INTO version_artifacts (version_id, position, kind, sha256) VALUES (?, ?, ?, ?)",
         [.integer(id), .integer(position), .text(artifact.kind), .blob(artifact.sha256)])

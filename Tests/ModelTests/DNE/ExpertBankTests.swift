@@ -1,4 +1,5 @@
 import CLModels
+import Tensor
 import Testing
 
 private func expert(_ task: Int64, heads: Int = 1) -> ExpertBank.Expert {
@@ -57,9 +58,14 @@ private func expert(_ task: Int64, heads: Int = 1) -> ExpertBank.Expert {
     #expect(ExpertBank(blocks: 4).adding([bank, nil]) == nil)
   }
 
-  @Test func whatFeaturesDependOnIsInTheirBytes() {
-    #expect(bank.encoded(expert(1)) != bank.encoded(expert(2)))
-    #expect(bank.encoded(expert(1)) != bank.encoded(expert(1, heads: 2)))
-    #expect(bank.encoded(expert(1)) != ExpertBank(blocks: 3).encoded(expert(1)))
+  @Test func whatFeaturesDependOnIsInTheStoredForm() {
+    let banks = [(4, expert(1)), (4, expert(2)), (4, expert(1, heads: 2)), (3, expert(1))]
+    #expect(Set(banks.map { ExpertBank(blocks: $0, experts: [$1]).encoded() }).count == banks.count)
+  }
+
+  @Test func aHashIsComputedOnceForAllCopies() {
+    let copies = ExpertBank(blocks: 4).adding(bank.singles)?.experts ?? []
+    #expect(bank.experts.map { expert in expert.storedHash.value { [UInt8(expert.taskID)] } } == [[1], [2], [3]])
+    #expect(copies.map { $0.storedHash.value { [] } } == [[1], [2], [3]])
   }
 }

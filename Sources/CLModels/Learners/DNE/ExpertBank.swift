@@ -1,3 +1,5 @@
+package import Tensor
+
 /// All experts that a version answers with, in the order they were learned. None is ever changed again; each reads those
 /// before it.
 package struct ExpertBank: Sendable, Equatable {
@@ -10,6 +12,8 @@ package struct ExpertBank: Sendable, Equatable {
     package let parameters: [Float]
     /// Ids of the examples it was trained on, rising.
     package let examples: [Int64]
+    /// A hash of its stored form, for whoever stores it: it is megabytes, and all copies share what was computed once.
+    package let storedHash = Once<[UInt8]>()
 
     package init(taskID: Int64, heads: Int, feature: ExpertFeature, parameters: [Float], examples: [Int64]) {
       self.taskID = taskID
@@ -17,6 +21,11 @@ package struct ExpertBank: Sendable, Equatable {
       self.feature = feature
       self.parameters = parameters
       self.examples = examples.sorted()
+    }
+
+    package static func == (left: Expert, right: Expert) -> Bool {
+      left.taskID == right.taskID && left.heads == right.heads && left.feature == right.feature
+        && left.parameters == right.parameters && left.examples == right.examples
     }
   }
 
@@ -131,15 +140,5 @@ extension ExpertBank {
   package func fits(_ description: BackboneDescription) -> Bool {
     blocks <= description.blocks
       && zip(experts, shapes(description)).allSatisfy { $0.parameters.count == $1.parameterCount }
-  }
-
-  /// An expert as bytes: what its features depend on, besides the experts it reads.
-  package func encoded(_ expert: Expert) -> [UInt8] {
-    var writer = ByteWriter()
-    writer.append(UInt32(blocks))
-    writer.append(UInt64(expert.heads))
-    writer.append(UInt32(expert.feature.rawValue))
-    writer.append(floats: expert.parameters)
-    return writer.bytes
   }
 }
