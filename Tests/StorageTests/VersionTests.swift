@@ -30,7 +30,7 @@ private func version(
   let reopened = try test.reopened()
   let active = try #require(try reopened.activeVersion())
   #expect(active.record.id == id && active.record.isActive && active.record.hasArtifacts)
-  #expect(active.artifacts == [Artifact(kind: "head", bytes: [1, 2])])
+  #expect(active.artifacts == [Artifact(kind: "head", bytes: [1, 2], sha256: SHA256.hash([1, 2]))])
   #expect(try reopened.evaluations(of: id).map(\.counts) == [counts])
   #expect(try reopened.evaluations(of: id).map(\.note) == ["small"])
   #expect(try reopened.classEvaluations(of: id).map(\.counts) == [Counts(correct: 0, total: 0)])
@@ -125,5 +125,5 @@ private func version(
       Issue.record("the store has these")
       return bytes
     })
-  #expect(try store.activeVersion()?.artifacts == [Artifact(kind: "expert", bytes: bytes)])
+  #expect(try store.activeVersion()?.artifacts == [Artifact(kind: "expert", bytes: bytes, sha256: SHA256.hash(bytes))])
 }

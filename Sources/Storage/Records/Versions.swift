@@ -11,16 +11,11 @@ package struct Artifact: Sendable, Equatable {
     self.bytes = bytes
     self.sha256 = sha256
   }
-
-  /// Computes the hash.
-  package init(kind: String, bytes: [UInt8]) {
-    self.init(kind: kind, bytes: bytes, sha256: SHA256.hash(bytes))
-  }
 }
 
-/// Bytes of a version that is to be published; they are asked for where the store does not have them yet.
+/// Bytes that are to be stored; they are asked for where the store does not have them yet.
 package struct NewArtifact: Sendable {
-  /// Its role in the version.
+  /// Its role in the version or the checkpoint.
   package let kind: String
   /// SHA-256 of the bytes.
   package let sha256: [UInt8]

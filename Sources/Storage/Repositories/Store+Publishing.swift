@@ -107,16 +107,20 @@ extension Connection {
       "INSERT INTO versions (created_at, after_task_id, manifest, active, removal_count) VALUES (?, ?, ?, 1, ?)",
       [.integer(now), .optional(version.afterTaskID), .text(version.manifest), .integer(removalCount)])
     for (position, artifact) in version.artifacts.enumerated() {
-      if try rows("SELECT 1 FROM artifacts WHERE sha256 = ?", [.blob(artifact.sha256)], { _ in true }).isEmpty {
-        try execute(
-          "INSERT INTO artifacts (sha256, bytes) VALUES (?, ?)", [.blob(artifact.sha256), .blob(artifact.bytes())])
-      }
+      try keep(artifact)
       try execute(
         "INSERT INTO version_artifacts (version_id, position, kind, sha256) VALUES (?, ?, ?, ?)",
         [.integer(id), .integer(position), .text(artifact.kind), .blob(artifact.sha256)])
     }
     try insertEvaluations(of: version, id: id)
     return id
+  }
+
+  /// Stores an artifact's bytes where they are not stored yet.
+  func keep(_ artifact: NewArtifact) throws(StorageError) {
+    let hash = SQLValue.blob(artifact.sha256)
+    if try firstRow("SELECT 1 FROM artifacts WHERE sha256 = ?", [hash], { _ in true }) != nil { return }
+    try execute("INSERT INTO artifacts (sha256, bytes) VALUES (?, ?)", [hash, .blob(artifact.bytes())])
   }
 
   private func insertEvaluations(of version: NewVersion, id: Int64) throws(StorageError) {

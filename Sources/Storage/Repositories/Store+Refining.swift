@@ -17,7 +17,7 @@ extension Store {
     job jobID: Int64, stage: String, note: String, bytes: [UInt8]
   ) throws(StorageError) -> Bool {
     let now = now
-    let artifact = Artifact(kind: "checkpoint", bytes: bytes)
+    let artifact = NewArtifact(kind: "checkpoint", bytes: bytes)
     return try write { connection throws(StorageError) in
       try connection.execute(
         "UPDATE jobs SET attempts = 1, updated_at = ? WHERE id = ? AND state = 'running'",
@@ -26,9 +26,7 @@ extension Store {
       let earlier = try connection.firstRow(
         "SELECT sha256 FROM checkpoints WHERE job_id = ? AND stage = ?", [.integer(jobID), .text(stage)]
       ) { row in row.blob(0) }
-      try connection.execute(
-        "INSERT INTO artifacts (sha256, bytes) VALUES (?, ?) ON CONFLICT (sha256) DO NOTHING",
-        [.blob(artifact.sha256), .blob(bytes)])
+      try connection.keep(artifact)
       try connection.execute(
         "INSERT OR REPLACE INTO checkpoints (job_id, stage, note, sha256, created_at) VALUES (?, ?, ?, ?, ?)",
         [.integer(jobID), .text(stage), .text(note), .blob(artifact.sha256), .integer(now)])
