@@ -96,6 +96,7 @@ final class Log: Sendable {
     let pool = ComputePool(workers: 2)
     let first = Gate()
     let second = Gate()
+    let ended = Gate()
     let log = Log()
     pool.submit(.background) { [unowned pool] in
       pool.forEach(2, priority: .background) { index in
@@ -109,7 +110,10 @@ final class Log: Sendable {
         }
       }
       log.add("done")
+      ended.release()
     }
+    // Not before: a worker that finds nothing queued at a shutdown ends, and none would be left for the urgent work.
+    ended.wait()
     pool.shutdown()
     #expect(log.all == ["done"])
   }
