@@ -26,7 +26,21 @@ func runExpansionExperiment(arguments: [String], json: Bool) throws {
     }
   }
   for method in plan.methods { print(summary(results.filter { $0.method == method })) }
-  if json { print("{\"name\":\"expansion\",\"results\":[\(results.map(\.json).joined(separator: ","))]}") }
+  if json {
+    func last(_ method: ExpansionMethod) -> Double? {
+      let all = results.filter { $0.method == method }.map(\.last)
+      return all.isEmpty ? nil : all.reduce(0, +) / Double(all.count)
+    }
+    let (ours, peer) = (last(.dense), last(.fullSize))
+    let ratio = ours.flatMap { ours in peer.map { ours / $0 } }
+    func text(_ number: Double?) -> String { number.map(\.description) ?? "null" }
+    print(
+      """
+      {"name":"expansion","ours":\(text(ours)),"peer":\(text(peer)),"ratio":\(text(ratio)),\
+      "unit":"accuracy after the last task, peer independent-full",\
+      "results":[\(results.map(\.json).joined(separator: ","))]}
+      """)
+  }
 }
 
 enum ExpansionMethod: String, CaseIterable {

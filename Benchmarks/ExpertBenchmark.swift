@@ -3,10 +3,11 @@ import Foundation
 import Tensor
 
 /// `benchmarks dne`: an expert beside the backbone, one thread: what an image pays on its way to a prediction (the
-/// backbone with and without keeping what experts read, then the expert), and a step's forward and backward pass.
+/// backbone with and without keeping what experts read, then the expert), and a step of training as it is taken: a
+/// forward pass for the loss, and another with the way back.
 ///
 /// Flags: `--backbone DIR`, `--images DIR`; `--resolution N` (160); `--heads N` (1); `--blocks N` (4); `--earlier N`
-/// experts of one head (0); `--batch N` images of a pass of training (4); `--rounds N` (default 30).
+/// experts of one head (0); `--batch N` images of a pass of training (as training has them); `--rounds N` (default 30).
 func runExpertBenchmark(arguments: [String], json: Bool) throws {
   func number(_ flag: String, _ usual: Int) -> Int {
     value(of: flag, in: arguments).flatMap { Int($0) } ?? usual
@@ -31,8 +32,8 @@ func runExpertBenchmark(arguments: [String], json: Bool) throws {
     return (0..<earlier).map { _ in pass.slices() }
   }
   let serving = ExpertPass(backbone, shape: shape)
-  let training = ExpertPass(backbone, shape: shape, keepsRecords: true)
-  let batch = max(1, number("--batch", ExpertPass.usualImages))
+  let training = ExpertPass(backbone, shape: shape)
+  let batch = max(1, number("--batch", training.usualImages))
   var sums = ExpertGradient(shape)
   let gradient = Matrix<Float>(rows: batch, columns: shape.featureWidth, repeating: 0.01)
   let room = FrozenHeads(shape: backbone.frozenHeadsShape(blocks: blocks))
@@ -54,6 +55,7 @@ func runExpertBenchmark(arguments: [String], json: Bool) throws {
           ExpertSource(heads: frozen[index % frozen.count], earlier: slices[index % frozen.count])
         }
         _ = training.forward(parameters, sources) {}
+        _ = training.forward(parameters, sources, keepsRecord: true) {}
         training.backward(gradient, adding: &sums) {}
       }
     ),
@@ -74,10 +76,12 @@ func runExpertBenchmark(arguments: [String], json: Bool) throws {
         + "\(formatted(1 / median(times), 0)) images/s")
   }
   if json {
+    let bare = median(times[0])
+    let ours = median(times[1]) + median(times[2])
     let results = zip(calls, times).map { #""\#($0.name)":\#(median($1)),"least_\#($0.name)":\#($1.min() ?? 0)"# }
     print(
       """
-      {"name":"dne","unit":"seconds an image","threads":1,"rounds":\(rounds),"heads":\(shape.heads),\
+      {"name":"dne","ours":\(ours),"peer":\(bare),"ratio":\(ours / bare),"unit":"seconds an image","threads":1,"rounds":\(rounds),"heads":\(shape.heads),\
       "blocks":\(blocks),"earlier":\(earlier),"parameters":\(shape.parameterCount),\
       "bytes_of_heads":\(frozen[0].shape.byteCount),"bytes_of_slices":\(shape.slices.byteCount),\
       \(results.joined(separator: ","))}

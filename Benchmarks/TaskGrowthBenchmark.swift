@@ -7,7 +7,8 @@ import Tensor
 /// needs. A round is one call of each; times are medians. Bytes are the numbers a task adds, in single precision, a whole
 /// network's as it is loaded.
 ///
-/// Prompts and experts are as they start: what they have learned does not change their cost. Flags: `--backbone DIR`,
+/// Prompts and experts are as they start: what they have learned does not change their cost. With `--json`, `ours` and
+/// `peer` are experts and a network a task with the most tasks. Flags: `--backbone DIR`,
 /// `--images DIR`; `--rounds N` (default 10); `--tasks N,N`; `--heads K`; `--blocks L`.
 func runTaskGrowthBenchmark(arguments: [String], json: Bool) throws {
   func number(_ flag: String, _ usual: Int) -> Int {
@@ -19,10 +20,13 @@ func runTaskGrowthBenchmark(arguments: [String], json: Bool) throws {
   let counts = (value(of: "--tasks", in: arguments) ?? "1,5,10,20,50").split(separator: ",").compactMap { Int($0) }
   let growth = TaskGrowth(backbone, heads: number("--heads", 1), blocks: number("--blocks", 4))
   var lines: [String] = []
+  var (ours, peer) = (0.0, 0.0)
   for tasks in counts where tasks > 0 {
     let cost = growth.measure(tasks, images: images, rounds: number("--rounds", 10))
     print("\(tasks) tasks:")
     for entry in cost {
+      if entry.name == "dne" { ours = entry.seconds }
+      if entry.name == TaskGrowth.peer { peer = entry.seconds }
       print(
         "  \(entry.name): \(formatted(entry.seconds * 1000, 1)) ms a prediction, "
           + "\(formatted(Double(entry.bytes) / 1e6, 2)) MB in all")
@@ -35,7 +39,7 @@ func runTaskGrowthBenchmark(arguments: [String], json: Bool) throws {
   if json {
     print(
       """
-      {"name":"task-growth","unit":"seconds a prediction","threads":1,"results":[\(lines.joined(separator: ","))]}
+      {"name":"task-growth","ours":\(ours),"peer":\(peer),"ratio":\(ours / peer),"unit":"seconds a prediction","threads":1,"results":[\(lines.joined(separator: ","))]}
       """)
   }
 }
@@ -47,6 +51,8 @@ private struct TaskGrowth {
     /// Beside the one backbone that all share.
     let bytes: Int
   }
+
+  static let peer = "a network a task"
 
   let backbone: VisionTransformer
   let heads: Int
@@ -85,7 +91,7 @@ private struct TaskGrowth {
       Cost(name: "closed-form", seconds: median(times[0]), bytes: 0),
       Cost(name: "pop", seconds: median(times[1]), bytes: numbers[1] * 4),
       Cost(name: "dne", seconds: median(times[2]), bytes: numbers[2] * 4),
-      Cost(name: "a network a task", seconds: median(times[3]), bytes: tasks * network),
+      Cost(name: Self.peer, seconds: median(times[3]), bytes: tasks * network),
     ]
   }
 

@@ -144,10 +144,10 @@ func aTaskThatServesStaysReadyWhenMoreExamplesFail(serves: Bool) throws {
   #expect(try store.startJob(good.jobID))
   #expect(try store.recoverJobs(maximumAttempts: 4) == RecoveredJobs(pending: 1, failed: 2))
   #expect(try store.pendingJobs().map(\.id) == [good.jobID])
-  #expect(try store.job(bad.jobID)?.error == "it ended the process 4 times")
+  #expect(try store.job(bad.jobID)?.error == "it was begun 4 times and never ended")
   #expect(try store.job(rebuild)?.state == .failed)
   let task = try #require(try store.task(bad.task.id))
-  #expect(task.state == .failed && task.error == "it ended the process 4 times")
+  #expect(task.state == .failed && task.error == "it was begun 4 times and never ended")
   #expect(try store.events(of: bad.task.id).last?.kind == "failed")
   #expect(try store.recoverJobs() == RecoveredJobs(pending: 0, failed: 0))
 }

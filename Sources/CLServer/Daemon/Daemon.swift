@@ -83,7 +83,7 @@ private struct DaemonParts {
 
     ServiceMetrics.register(
       in: registry, serving: serving, prediction: prediction,
-      features: features[embedder.key], store: store)
+      features: { [key = embedder.key] in features[key].count }, store: store)
     let api = API(
       configuration: configuration, store: store, teaching: teaching, learning: learning, prediction: prediction,
       serving: serving, progress: progress, events: events, embedder: embedder, metrics: registry, pool: pool,

@@ -3,14 +3,15 @@ package import Storage
 /// Gauges of what the services hold, read when the metrics are.
 package enum ServiceMetrics {
   package static func register(
-    in registry: MetricsRegistry, serving: ServingState, prediction: PredictionService, features: FeatureStore,
+    in registry: MetricsRegistry, serving: ServingState, prediction: PredictionService,
+    features: @escaping @Sendable () -> Int,
     store: Store
   ) {
     registry.gauge("clserver_version", "The version that answers.") { serving.current.map { Double($0.version) } }
     registry.gauge("clserver_classes", "Classes that answer.") {
       Double(serving.current?.answering ?? 0)
     }
-    registry.gauge("clserver_features", "Examples with features in memory.") { Double(features.count) }
+    registry.gauge("clserver_features", "Examples with features in memory.") { Double(features()) }
     registry.gauge("clserver_prediction_queue_length", "Inputs taken and not answered yet.") {
       Double(prediction.pending)
     }

@@ -194,9 +194,10 @@ extension LearningService {
   ) throws(LearningFailure) -> Bool {
     // Making way lets tasks in: what is published is what serves once no feature is missing any more.
     var set: TrainingSet
+    var snapshot: TrainingSnapshot
     var unreadable: Set<Int64> = []
     while true {
-      let snapshot = try storing { () throws(StorageError) in try store.trainingSnapshot() }
+      snapshot = try storing { () throws(StorageError) in try store.trainingSnapshot() }
       guard snapshot.removalCount == round.removals else { return false }
       set = TrainingSet(
         classes: snapshot.classes, examples: snapshot.examples,
@@ -218,21 +219,28 @@ extension LearningService {
         features[key].insert(column)
       }
     }
-    guard set.training.count <= trainers.largestSet else {
+    func refuse(_ reason: String) throws(LearningFailure) -> Bool {
       var outcome = outcome
       outcome.isAdopted = false
       outcome.served = nil
-      outcome.reason =
-        "\(set.training.count) examples are more than \(round.trainer.kind) are read with (prompt_examples)"
+      outcome.reason = reason
       return try finish(round, outcome)
     }
-    let result: ModelBuilder.Outcome
+    guard set.training.count <= trainers.largestSet else {
+      return try refuse(
+        "\(set.training.count) examples are more than \(round.trainer.kind) are read with (prompt_examples)")
+    }
+    // What came meanwhile has judged nothing.
+    let judged = Set((round.set.training + round.set.heldOut).map(\.id)).union(next.bank.examples)
+    let result: (outcome: ModelBuilder.Outcome, isHarm: Bool)
     do throws(LearnerError) {
-      result = try builder.build(set, sources: next)
+      result = try build(set, next, unseen: Set(set.training.map(\.id)).subtracting(judged))
     } catch {
       throw .unusable("\(error)")
     }
-    guard case .built(let built) = result else { return false }
+    if result.isHarm { return try refuse("it harms what was taught while it was trained") }
+    guard case .built(let built) = result.outcome else { return false }
+    let lost = Retraining.losing(from: sources.bank, to: next.bank).subtracting([round.taskID])
     let tasks = Set((set.training + set.heldOut).map(\.taskID))
     let version = NewVersion(
       afterTaskID: tasks.max(), manifest: built.manifest.json,
@@ -248,7 +256,8 @@ extension LearningService {
     let id: Int64
     do throws(StorageError) {
       id = try store.publish(
-        version, taskUpdates: [update], keepVersions: keepVersions == 0 ? .max : keepVersions, finishing: round.job)
+        version, taskUpdates: [update], keepVersions: keepVersions == 0 ? .max : keepVersions,
+        retrained: lost.filter { tasks.contains($0) && learners(snapshot)[$0] != nil }.sorted(), finishing: round.job)
     } catch {
       switch error {
       case .conflict(.removedMeanwhile): return false

@@ -7,8 +7,6 @@ import Synchronization
 struct CarriedSources {
   /// They fit this backbone: the next version reads them on.
   var sources: ModelSources?
-  /// What these were cut from, where nothing is left to judge a part of it by.
-  var whole: SourceBank?
   /// Kinds of sources there were that fit no more (another backbone, resolution or number of blocks): all tasks of such a
   /// kind's learner are trained anew.
   var lost: Set<String> = []
@@ -47,7 +45,9 @@ extension LearningService {
     let set = TrainingSet(classes: snapshot.classes, examples: snapshot.examples, included: included)
     let outcome: ModelBuilder.Outcome
     do throws(LearnerError) {
-      outcome = try build(set, sources, adding: addition)
+      outcome = try build(
+        set, sources, unseen: (addition?.examples ?? []).subtracting(sources.bank.examples)
+      ).outcome
     } catch {
       throw .unusable("\(error)")
     }
@@ -64,7 +64,9 @@ extension LearningService {
       metrics.fitSeconds.observe(seconds)
       let version = version(built, set, snapshot, adding: addition, checked: !evenIfStale)
       let learners = learners(snapshot)
-      let retrained = tasksToRetrain(learners.filter { version.servingTasks?.contains($0.key) == true }, for: sources)
+      let retrained = tasksToRetrain(
+        learners.filter { version.servingTasks?.contains($0.key) == true }, for: built.sources,
+        isUnread: addition == nil && !built.sources.mixture.isTrained)
       guard
         let id = try insert(
           version, adding: addition, isRefined: addition.map { learners[$0.taskID] != nil } ?? false,
@@ -82,20 +84,22 @@ extension LearningService {
   /// Nobody has judged the sources by classes that are new. They never saw the new examples either, so leaving one out says
   /// honestly how these are answered with them and without: where they lose more than by chance (McNemar), the version
   /// reads the backbone alone, until prompts are trained that know the new classes.
-  private func build(
-    _ set: TrainingSet, _ sources: ModelSources, adding addition: Addition?
-  ) throws(LearnerError) -> ModelBuilder.Outcome {
-    let unseen = (addition?.examples ?? []).subtracting(sources.bank.examples)
+  ///
+  /// - Parameter unseen: examples that neither trained nor judged the sources.
+  func build(
+    _ set: TrainingSet, _ sources: ModelSources, unseen: Set<Int64>
+  ) throws(LearnerError) -> (outcome: ModelBuilder.Outcome, isHarm: Bool) {
     guard sources.mixture.isTrained, set.training.contains(where: { unseen.contains($0.id) }) else {
-      return try builder.build(set, sources: sources)
+      return (try builder.build(set, sources: sources), false)
     }
     // A softmax head cannot leave an example out, and its rows were judged with other classes beside them.
     let carried = sources.reading(sources.mixture.withRidge)
     let outcome = try builder.build(set, sources: carried, unseen: unseen)
     guard case .built(let read) = outcome,
       case .built(let plain) = try builder.build(set, sources: sources.reading(.backboneOnly), unseen: unseen)
-    else { return outcome }
-    return .built(Self.isHarm(zip(read.unseenAnswers, plain.unseenAnswers)) ? plain : read)
+    else { return (outcome, false) }
+    let isHarm = Self.isHarm(zip(read.unseenAnswers, plain.unseenAnswers))
+    return (.built(isHarm ? plain : read), isHarm)
   }
 
   /// Forgets features of prompts that nothing reads.
@@ -151,14 +155,16 @@ extension LearningService {
   }
 
   /// The trainer of every task whose learner trains something.
-  private func learners(_ snapshot: TrainingSnapshot) -> [Int64: any SourceTrainer] {
+  func learners(_ snapshot: TrainingSnapshot) -> [Int64: any SourceTrainer] {
     snapshot.tasks.reduce(into: [:]) { $0[$1.id] = trainers[$1.learner] }
   }
 
   /// The tasks to train again because the next version has less than the one before.
-  private func tasksToRetrain(_ serving: [Int64: any SourceTrainer], for next: ModelSources) -> [Int64] {
+  private func tasksToRetrain(
+    _ serving: [Int64: any SourceTrainer], for next: ModelSources, isUnread: Bool
+  ) -> [Int64] {
     let carried = carried.withLock { $0 }
-    let bank = carried.whole ?? sources.bank
+    let bank = sources.bank
     return Retraining.tasks(
       of: trainers.kinds.map { kind in
         let tasks = serving.filter { $1.kind == kind }.map(\.key)
@@ -166,7 +172,7 @@ extension LearningService {
           ? .init(serving: tasks, before: tasks, after: [])
           : .init(
             serving: tasks, before: trainers.tasks(of: kind, in: bank), after: trainers.tasks(of: kind, in: next.bank))
-      })
+      }, isUnread: isUnread)
   }
 
   /// Stores the version; nil when something was removed meanwhile.
@@ -238,7 +244,7 @@ extension LearningService {
     guard stored.lost.isEmpty, let model = try restored(version, manifest, stored.sources) else {
       try store.deletePromptFeatures(backboneKey: embedder.key, keeping: stored.sources.keys)
       for key in stored.sources.keys where key != embedder.key { try load(key) }
-      carried.withLock { $0 = CarriedSources(sources: stored.sources, whole: stored.whole, lost: stored.lost) }
+      carried.withLock { $0 = CarriedSources(sources: stored.sources, lost: stored.lost) }
       return false
     }
     try store.deletePromptFeatures(backboneKey: embedder.key, keeping: model.sources.keys)
@@ -260,10 +266,10 @@ extension LearningService {
       })
   }
 
-  /// What a version read, as far as it fits and can be judged; all that fits; and the kinds of what does not.
+  /// What a version read, as far as it fits, and the kinds of what does not.
   private func storedSources(
     _ version: LoadedVersion, _ manifest: VersionManifest
-  ) -> (sources: ModelSources, whole: SourceBank, lost: Set<String>) {
+  ) -> (sources: ModelSources, lost: Set<String>) {
     var lost: Set<String> = []
     let description = embedder.backbone.description
     func bank(_ promptKind: String, _ expertKind: String) -> SourceBank {
@@ -285,12 +291,14 @@ extension LearningService {
     }
     typealias Kind = VersionManifest.ArtifactKind
     let (trained, shadow) = (bank(Kind.prompts, Kind.expert), bank(Kind.shadow, Kind.shadowExpert))
-    // What is left of one without the other is judged by nothing.
-    let kept = lost.isEmpty ? (trained, shadow) : trained.common(with: shadow)
+    // Nobody has judged a mixture without the part of it that is lost.
+    let isCut =
+      lost.contains(trainers.promptKind) && manifest.mixture.usesPrompts
+      || lost.contains(trainers.expertKind) && manifest.mixture.usesExperts
     return (
       ModelSources(
-        bank: kept.0, shadow: kept.1, mixture: manifest.mixture, temperature: lost.isEmpty ? manifest.temperature : nil,
-        backbone: embedder.backbone, backboneKey: embedder.key), trained, lost
+        bank: trained, shadow: shadow, mixture: isCut ? .backboneOnly : manifest.mixture,
+        temperature: manifest.temperature, backbone: embedder.backbone, backboneKey: embedder.key), lost
     )
   }
 

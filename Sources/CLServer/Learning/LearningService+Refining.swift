@@ -85,10 +85,15 @@ extension LearningService {
     if !isHeldOutEnough, !round.current.mixture.isTrained { (bank, shadow) = bank.common(with: shadow) }
     let base = isHeldOutEnough ? bank : shadow
 
+    let served = round.current.mixture.limited(to: base)
+    let limit = round.trainer.obstacle(to: round.taskID, on: bank)
+    if let limit, served.isTrained || bank.isEmpty {
+      outcome.reason = limit
+      return try finish(round, outcome)
+    }
+
     // What needs no training comes first: it wins where nothing is better.
     guard var judged = try measure(round, base, [.backboneOnly], training: nil, judging) else { return false }
-    let served = round.current.mixture.limited(to: base)
-    let baseline = served.isTrained ? 1 : 0
     let known = Self.known(served, base)
     if !known.isEmpty {
       let training = served.isTrained ? "served" : "earlier"
@@ -96,7 +101,7 @@ extension LearningService {
       judged += more
     }
     var trainings: [TrainedBank] = []
-    for recipe in round.trainer.options.recipes {
+    for recipe in limit == nil ? round.trainer.options.recipes : [] {
       let stage = "\(isHeldOutEnough ? round.trainer.kind : "shadow")-\(recipe.name)"
       guard let trained = try train(round, base, learners: learners, recipe, stage: stage),
         let more = try measure(
@@ -112,10 +117,12 @@ extension LearningService {
       if Double(gain) < Self.gainForMore * Double(judging.records.count) { break }
     }
     outcome.candidates = judged.map(\.candidate)
-    outcome.note(trainings[trainings.count - 1])
+    if let last = trainings.last { outcome.note(last) }
+    // A task that came meanwhile may have left the backbone alone.
+    let baseline = served.isTrained && sources.mixture.isTrained ? 1 : 0
     let (best, reason) = Self.choose(judged, baseline: baseline)
     outcome.served = best ?? baseline
-    outcome.reason = reason
+    outcome.reason = best == nil ? limit ?? reason : nil
     guard let best else { return try finish(round, outcome) }
     outcome.isAdopted = true
 
@@ -123,6 +130,7 @@ extension LearningService {
       outcome.note(trainings[number])
       if isHeldOutEnough {
         bank = trainings[number].bank
+        shadow = shadow.dropping(round.taskID)
       } else {
         shadow = trainings[number].bank
         let recipe = trainings[number].recipe
@@ -187,7 +195,6 @@ extension LearningService {
       return
         "\(set.training.count) examples are more than \(round.trainer.kind) are trained with (prompt_examples, \(limit))"
     }
-    if let reason = round.trainer.obstacle(to: round.taskID, on: round.current.bank) { return reason }
     let counts = round.counts
     if counts.values.count(where: { $0 > 1 }) < 2 { return "fewer than two classes have two examples" }
     let held = Dictionary(grouping: set.heldOut.map(\.classID), by: { $0 }).mapValues(\.count)

@@ -75,22 +75,30 @@ package final class LearningService: Sendable {
   var isStopping: Bool { signals.withLock { $0.isStopping } }
 
   private func run() {
-    // Jobs that are marked as running while this thread runs none were left behind by a failed write.
-    var mayHaveOrphans = false
+    // Jobs that are marked as running while this thread runs none were left behind by a failed write or read.
+    var leftBehind: LearningFailure?
     while !isStopping {
       do throws(LearningFailure) {
-        if mayHaveOrphans { _ = try storing { () throws(StorageError) in try store.recoverJobs() } }
-        mayHaveOrphans = false
+        if let failure = leftBehind { try takeUp(after: failure) }
+        leftBehind = nil
         if try !runNextJob() {
           signals.wait(until: { $0.isAwake || $0.isStopping }) { $0.isAwake = false }
         }
       } catch {
         if case .stopped = error { return }
-        mayHaveOrphans = true
+        leftBehind = error
         logger.error("learning failed; it is tried again", [LogField("error", "\(error)")])
         // A full disk or a locked file may pass; nothing is lost while we wait.
         _ = signals.wait(seconds: 2, until: { $0.isStopping })
       }
+    }
+  }
+
+  /// Makes the jobs that a failure left behind wait again. What cannot be read because it is damaged fails again: such
+  /// attempts are counted, so that they end; a full disk is no fault of the job's.
+  private func takeUp(after failure: LearningFailure) throws(LearningFailure) {
+    try storing { () throws(StorageError) in
+      if case .storage(.corrupt) = failure { _ = try store.recoverJobs() } else { try store.releaseJobs() }
     }
   }
 

@@ -50,19 +50,25 @@ package final class ExpertTrainer: FrozenTrainer {
     }
   }
 
-  /// Slices of all the bank's experts, computed when an example is first asked for and kept as long as there is room. Any
-  /// thread.
+  /// Slices of all the bank's experts, computed when an example is first asked for and kept as long as there is room, in
+  /// one cache for all experts that are alike. Any thread.
   private func slices(
     of bank: ExpertBank
   ) -> @Sendable (_ id: Int64, _ heads: FrozenHeads, _ yield: () -> Void) -> [ExpertSlices] {
     let experts = ExpertBackbone(backbone, bank: bank)
-    let shapes = bank.shapes(backbone.description)
-    let caches: [FrozenCache<ExpertSlices>] = shapes.map { frozen.sibling($0.slices, among: shapes.count) }
+    let shapes = bank.shapes(backbone.description).map(\.slices)
+    let kinds = shapes.reduce(into: [ExpertSlices.Shape]()) { if !$0.contains($1) { $0.append($1) } }
+    let caches: [FrozenCache<ExpertSlices>] = kinds.map { frozen.sibling($0, among: kinds.count) }
+    let places = shapes.map { shape in caches[kinds.firstIndex(of: shape) ?? 0] }
+    let count = Int64(shapes.count)
     return { id, heads, yield in
-      let kept = caches.compactMap { $0.frozen(of: id) }
-      if kept.count == caches.count { return kept }
+      let kept = places.enumerated().compactMap { index, cache in
+        defer { yield() }
+        return cache.frozen(of: id * count + Int64(index))
+      }
+      if kept.count == shapes.count { return kept }
       let slices = experts.slices(heads, yield: yield)
-      for (cache, slice) in zip(caches, slices) { _ = cache.insert(id, slice) }
+      for (index, slice) in slices.enumerated() { _ = places[index].insert(id * count + Int64(index), slice) }
       return slices
     }
   }

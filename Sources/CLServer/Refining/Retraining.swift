@@ -1,5 +1,15 @@
+package import CLModels
+
 /// Which tasks are trained again when sources go with what was removed.
 package enum Retraining {
+  /// Tasks that have fewer sources of their own, of some kind, in one bank than in the one before it.
+  package static func losing(from before: SourceBank, to after: SourceBank) -> Set<Int64> {
+    func kind(_ tasks: (SourceBank) -> [Int64]) -> Set<Int64> {
+      Kind(serving: [], before: tasks(before), after: tasks(after)).losing
+    }
+    return kind { $0.prompts.tasks.map(\.taskID) }.union(kind { $0.experts.experts.map(\.taskID) })
+  }
+
   /// One kind of sources, prompts or experts.
   package struct Kind {
     /// The tasks of the kind's learner that serve.
@@ -26,8 +36,14 @@ package enum Retraining {
   /// Those that lost a source, kind after kind in their order. Where all of those are gone themselves, the newest that still
   /// has one, or else the newest: since a version that lost a source reads none, what is left is read again only after
   /// a training.
-  package static func tasks(of kinds: [Kind]) -> [Int64] {
-    if kinds.allSatisfy(\.losing.isEmpty) { return [] }
+  ///
+  /// - Parameter isUnread: whether the version reads none of the sources it has, though nothing was lost: what harmed
+  ///   may have been removed.
+  package static func tasks(of kinds: [Kind], isUnread: Bool = false) -> [Int64] {
+    if kinds.allSatisfy(\.losing.isEmpty) {
+      let having = kinds.flatMap { kind in kind.serving.filter(kind.after.contains) }
+      return isUnread ? having.max().map { [$0] } ?? [] : []
+    }
     let trained = kinds.flatMap { kind in kind.serving.filter(kind.losing.contains).sorted() }
     if !trained.isEmpty { return trained }
     let having = kinds.flatMap { kind in kind.serving.filter(kind.after.contains) }

@@ -20,7 +20,7 @@ package struct JobRecord: Sendable, Equatable {
   /// nil for work that concerns all tasks.
   package let taskID: Int64?
   package let state: JobState
-  /// How often it was started, without the starts that `failJob` with `retry` and `releaseJob` gave back.
+  /// How often it was started, without the starts that `releaseJob` and `releaseJobs` gave back.
   package let attempts: Int
   package let error: String?
   package let createdAt: Int64

@@ -42,7 +42,7 @@ package struct ExampleCount: Sendable, Equatable {
 package struct RecoveredJobs: Sendable, Equatable {
   /// Jobs that will run again.
   package let pending: Int
-  /// Jobs that ended the process too often.
+  /// Jobs that were begun too often.
   package let failed: Int
 
   package init(pending: Int, failed: Int) {

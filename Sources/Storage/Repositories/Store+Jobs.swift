@@ -55,18 +55,27 @@ extension Store {
     try change(id, "SET state = 'pending', attempts = attempts - 1, updated_at = ?", from: "running")
   }
 
-  /// Records a running job's failure. With `retry` it is pending again and the attempt does not count. Returns false
-  /// where it is not running.
+  /// Makes all running jobs pending again; their attempts do not count. For when a write failed, which is no fault of
+  /// theirs.
+  package func releaseJobs() throws(StorageError) {
+    let now = now
+    try write { connection throws(StorageError) in
+      try connection.execute(
+        "UPDATE jobs SET state = 'pending', attempts = max(0, attempts - 1), updated_at = ? WHERE state = 'running'",
+        [.integer(now)])
+    }
+  }
+
+  /// Records a running job's failure. Returns false where it is not running.
   @discardableResult
-  package func failJob(_ id: Int64, error: String, retry: Bool = false) throws(StorageError) -> Bool {
+  package func failJob(_ id: Int64, error: String) throws(StorageError) -> Bool {
     let now = now
     return try write { connection throws(StorageError) in
       try connection.execute(
         """
-        UPDATE jobs SET state = ?, error = ?, attempts = attempts - ?, updated_at = ?
-        WHERE id = ? AND state = 'running'
+        UPDATE jobs SET state = 'failed', error = ?, updated_at = ? WHERE id = ? AND state = 'running'
         """,
-        [.text(retry ? "pending" : "failed"), .text(error), .integer(retry ? 1 : 0), .integer(now), .integer(id)])
+        [.text(error), .integer(now), .integer(id)])
       return connection.changedRows == 1
     }
   }

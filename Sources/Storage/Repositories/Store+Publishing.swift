@@ -158,6 +158,11 @@ extension Connection {
         UNION SELECT id FROM (SELECT id, removal_count FROM versions ORDER BY id DESC LIMIT ?)
         WHERE removal_count = (SELECT value FROM counters WHERE name = 'removals'))
       """, [.integer(max(0, keepVersions))])
+    try dropCheckpointsOfEndedJobs()
+  }
+
+  /// Deletes the checkpoints of jobs that have ended, and artifacts that nothing refers to.
+  func dropCheckpointsOfEndedJobs() throws(StorageError) {
     try execute(
       """
       DELETE FROM checkpoints WHERE NOT EXISTS (

@@ -72,7 +72,7 @@ extension Store {
         TaskUpdate(
           taskID: taskID, state: waiting ?? .ready, isServing: nil, event: waiting == nil ? event : nil,
           refinement: refinement), now: now)
-      try connection.execute("DELETE FROM checkpoints WHERE job_id = ?", [.integer(jobID)])
+      try connection.dropCheckpointsOfEndedJobs()
       return true
     }
   }

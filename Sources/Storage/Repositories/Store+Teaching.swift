@@ -12,6 +12,7 @@ extension Store {
       try connection.execute(
         "UPDATE jobs SET state = 'cancelled', updated_at = ? WHERE task_id = ? AND state IN ('pending', 'running')",
         [.integer(now), .integer(id)])
+      try connection.dropCheckpointsOfEndedJobs()
       let update = TaskUpdate(
         taskID: id, state: task.isServing ? .ready : .cancelled, isServing: nil, event: event)
       _ = try connection.apply(update, now: now)
@@ -40,10 +41,13 @@ extension Store {
         "UPDATE jobs SET state = 'failed', error = ?, updated_at = ? WHERE id = ? AND task_id = ? AND state = 'running'",
         [.text(reason), .integer(now), .integer(jobID), .integer(id)])
       guard connection.changedRows == 1 else { return false }
+      try connection.dropCheckpointsOfEndedJobs()
       try connection.failTask(id, reason: reason, event: event, now: now)
       return true
     }
   }
+
+  private static func givenUp(after attempts: Int64) -> String { "it was begun \(attempts) times and never ended" }
 
   /// Makes the jobs that an end of the process interrupted pending again. Those that were started `maximumAttempts`
   /// times fail, with their tasks like in `failTask` and an event `failed`, so that work which ends the process does
@@ -57,7 +61,7 @@ extension Store {
         [.integer(maximumAttempts)]
       ) { row in (id: row.integer(0), taskID: row.optionalInteger(1), attempts: row.integer(2)) }
       for job in hopeless {
-        let reason = "it ended the process \(job.attempts) times"
+        let reason = Self.givenUp(after: job.attempts)
         try connection.execute(
           "UPDATE jobs SET state = 'failed', error = ?, updated_at = ? WHERE id = ?",
           [.text(reason), .integer(now), .integer(job.id)])
@@ -68,10 +72,11 @@ extension Store {
       // After all jobs have their states: what becomes of a task depends on its other jobs.
       for job in hopeless {
         guard let taskID = job.taskID else { continue }
-        let reason = "it ended the process \(job.attempts) times"
+        let reason = Self.givenUp(after: job.attempts)
         let event = NewEvent(kind: "failed", data: "{\"reason\":\"\(reason)\"}")
         try connection.failTask(taskID, reason: reason, event: event, now: now)
       }
+      if !hopeless.isEmpty { try connection.dropCheckpointsOfEndedJobs() }
       return RecoveredJobs(pending: pending, failed: hopeless.count)
     }
   }

@@ -25,6 +25,13 @@ struct AttentionShape {
     headWidth = width / heads
     precondition(inputs.queries.rows == images * queries && inputs.keys.rows == images * keys, "whole images")
     precondition(queries > 0 && keys > 0, "every image has queries and keys")
+    precondition(inputs.values.rows == inputs.keys.rows, "a value a key")
+    if let others = inputs.further {
+      precondition(
+        others.keys.columns == headWidth && others.values.columns == headWidth
+          && others.keys.rows == images * further && others.values.rows == images * further,
+        "further keys and values of a head's width, as many an image")
+    }
   }
 
   /// 1 / sqrt(head width).

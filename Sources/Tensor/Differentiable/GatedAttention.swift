@@ -39,6 +39,7 @@ package enum GatedAttention {
     }
   }
 
+  /// What a forward pass leaves for the way back.
   package struct Saved<Scalar: KernelScalar>: Sendable {
     /// softmax(q . k), `[images * heads * queries, keys + further]`.
     let content: Matrix<Scalar>
@@ -61,6 +62,9 @@ package enum GatedAttention {
       let output = shape.weighted(content, inputs.values, inputs.further?.values, scale: 1)
       return (output, Saved(content: content, local: nil, weights: content))
     }
+    precondition(
+      positions.gates.count == heads && positions.weights.rows == heads && pairs.rows == shape.queries * shape.keys,
+      "a gate and weights a head, numbers for every pair")
     let known = positions.weights.timesTransposed(pairs)
     let local = Softmax.forward(
       Matrix(rows: heads * shape.queries, columns: shape.keys, storage: known.storage))

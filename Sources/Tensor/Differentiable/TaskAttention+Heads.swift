@@ -19,6 +19,9 @@ extension TaskAttention {
         parameters.values.columns == (oldHeads + newHeads) * inputWidth
           && parameters.biases.rows == oldHeads + newHeads && parameters.biases.columns == outputWidth,
         "values and a bias a head")
+      precondition(
+        [parameters.query, parameters.key].allSatisfy { $0.rows == inputWidth && $0.columns == inputWidth },
+        "square queries and keys")
     }
 
     func head<Scalar: KernelScalar>(_ head: Int, of new: Matrix<Scalar>) -> Matrix<Scalar> {

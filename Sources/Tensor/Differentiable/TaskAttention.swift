@@ -5,6 +5,7 @@
 /// For a token with heads x_j, old and new, and a new head n: A[n, j] = lambda softmax_j((W_q x_n) . (W_k x_j) /
 /// sqrt(inputWidth)) and y_n = sum_j A[n, j] (V_j x_j + b_j). Old inputs are constants.
 package enum TaskAttention {
+  /// What a task attention learns, or the gradient of it: heads (in out + out) + 2 in^2 + 1 numbers.
   package struct Parameters<Scalar: KernelScalar>: Sendable {
     /// W_q and W_k, `[inputWidth, inputWidth]`: of all heads alike.
     package var query: Matrix<Scalar>
@@ -24,11 +25,6 @@ package enum TaskAttention {
       self.values = values
       self.biases = biases
       self.scale = scale
-    }
-
-    /// How many numbers there are: heads (in out + out) + 2 in^2 + 1.
-    package static func count(heads: Int, inputWidth: Int, outputWidth: Int) -> Int {
-      heads * (inputWidth * outputWidth + outputWidth) + 2 * inputWidth * inputWidth + 1
     }
   }
 
@@ -88,6 +84,7 @@ package enum TaskAttention {
     let probabilities: Matrix<Scalar>
   }
 
+  /// What a forward pass leaves for the way back.
   package struct Saved<Scalar: KernelScalar>: Sendable {
     /// V_j x_j, `[rows, heads * outputWidth]`.
     let values: Matrix<Scalar>
@@ -146,6 +143,9 @@ package enum TaskAttention {
   ) -> Matrix<Scalar> {
     let parameters = prepared.parameters
     let shape = Shape(old: old, new: new, parameters: parameters)
+    precondition(
+      gradient.rows == new.rows && gradient.columns == shape.newHeads * shape.outputWidth
+        && saved.newHeads.count == shape.newHeads, "a gradient of what the forward pass returned")
     var newGradient = Matrix<Scalar>(rows: new.rows, columns: new.columns)
     var valueGradient = Matrix<Scalar>(rows: new.rows, columns: shape.newHeads * shape.outputWidth)
     for (head, own) in saved.newHeads.enumerated() {

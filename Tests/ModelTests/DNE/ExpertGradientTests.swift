@@ -23,10 +23,10 @@ import Testing
       return ExpertSource(heads: heads, earlier: slices)
     }
     let weights = normal(sources.count, shape.featureWidth, seed: 3)
-    let pass = ExpertPass(test.backbone, shape: shape, keepsRecords: true)
+    let pass = ExpertPass(test.backbone, shape: shape)
     let parameters = ExpertParameters(shape, expert.flat)
     var sums = ExpertGradient(shape)
-    _ = pass.forward(parameters, sources) {}
+    _ = pass.forward(parameters, sources, keepsRecord: true) {}
     pass.backward(weights, adding: &sums) {}
     let stated = sums.flat(for: parameters)
 
@@ -84,13 +84,13 @@ import Testing
     let test = try ExpertCase()
     let expert = test.expert(heads: 2, blocks: 2, seed: 6)
     let parameters = ExpertParameters(expert.shape, expert.flat)
-    let pass = ExpertPass(test.backbone, shape: expert.shape, keepsRecords: true)
+    let pass = ExpertPass(test.backbone, shape: expert.shape)
     let frozen = test.frozen(2).map { ExpertSource(heads: $0) }
     let gradient = normal(2, expert.shape.featureWidth, seed: 3)
     func sum(_ passes: [[Int]]) -> [Float] {
       var sums = ExpertGradient(expert.shape)
       for images in passes {
-        _ = pass.forward(parameters, images.map { frozen[$0] }) {}
+        _ = pass.forward(parameters, images.map { frozen[$0] }, keepsRecord: true) {}
         pass.backward(gradient.selectingRows(images), adding: &sums) {}
       }
       return sums.flat(for: parameters)

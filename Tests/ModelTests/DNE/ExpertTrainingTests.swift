@@ -144,6 +144,28 @@ private func finish(_ training: SourceTraining) -> [Double] {
     }
   }
 
+  /// Of three experts: what the first n give is the same whether there are more of them, and what the next one is trained
+  /// beside, their slices, is what it reads when it serves.
+  @Test func anExpertIsTrainedBesideWhatItReadsWhenItServes() throws {
+    let test = try ExpertCase()
+    let all = experts(test.backbone, count: 3)
+    let shapes = all.shapes(test.backbone.description)
+    let serving = ExpertBackbone(test.backbone, bank: all)
+    for heads in test.frozen(2) {
+      let features = serving.features(heads) {}
+      for count in 1...2 {
+        let before = ExpertBackbone(
+          test.backbone, bank: ExpertBank(blocks: 2, experts: Array(all.experts.prefix(count))))
+        #expect(before.features(heads) {} == Array(features.prefix(count)))
+        let pass = ExpertPass(test.backbone, shape: shapes[count])
+        let parameters = ExpertParameters(shapes[count], all.experts[count].parameters)
+        let next = pass.forward(parameters, heads, earlier: before.slices(heads) {}) {}
+        let unit = Matrix(rows: 1, columns: next.count, storage: next).rowsOfUnitLength().storage
+        #expect(unit == features[count])
+      }
+    }
+  }
+
   /// Through save, restart and load, and with further tasks: the feature of an expert never changes a bit.
   @Test(
     .enabled(if: RealBackbone.isPresent, "no backbone: run make backbone, or set CLSERVER_BACKBONE"),
@@ -152,13 +174,13 @@ private func finish(_ training: SourceTraining) -> [Double] {
     let backbone = try RealBackbone.load(.int8)
     let images = Photographs.load(3, backbone.preprocessing)
     let all = experts(backbone, count: 3)
-    let one = ExpertBank(blocks: 2, experts: Array(all.experts.prefix(1)))
-    let before = ExtendedBackbone(backbone, prompts: nil, experts: one)
+    let two = ExpertBank(blocks: 2, experts: Array(all.experts.prefix(2)))
+    let before = ExtendedBackbone(backbone, prompts: nil, experts: two)
     let singles = try all.singles.map { try ExpertBank($0.encoded()) }
     let loaded = try #require(ExpertBank(blocks: 2).adding(singles))
     let after = ExtendedBackbone(try RealBackbone.load(.int8), prompts: nil, experts: loaded)
     for image in images {
-      #expect(Array(after.embed(image) {}.prefix(2)) == before.embed(image) {})
+      #expect(Array(after.embed(image) {}.prefix(3)) == before.embed(image) {})
     }
   }
 }

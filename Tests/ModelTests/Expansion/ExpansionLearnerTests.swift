@@ -25,6 +25,12 @@ private func learned(_ path: NetworkShape.CrossTaskPath, heads: Int, workers: In
   return learner
 }
 
+/// On images of all six classes that are not learned from.
+private func accuracy(of learner: ExpansionLearner) -> Double {
+  let asked = ExpansionFixtures.shades(learner.network.shape, classes: 0..<6, each: 10, seed: 9)
+  return Double(zip(learner.predictions(asked.images), asked.labels).count { $0 == $1 }) / 60
+}
+
 @Suite struct ExpansionLearnerTests {
   @Test(arguments: NetworkShape.CrossTaskPath.allCases)
   func oldSlicesAreNeverTrained(path: NetworkShape.CrossTaskPath) {
@@ -44,12 +50,22 @@ private func learned(_ path: NetworkShape.CrossTaskPath, heads: Int, workers: In
   @Test(arguments: [("dense", 1), ("independent", 1), ("joint", 1), ("dense", 0)])
   func tasksAreLearnedOneAfterAnother(path: String, heads: Int) throws {
     let learner = learned(try #require(NetworkShape.CrossTaskPath(rawValue: path)), heads: heads)
-    let asked = ExpansionFixtures.shades(learner.network.shape, classes: 0..<6, each: 10, seed: 9)
-    let answers = learner.predictions(asked.images)
-    let accuracy = Double(zip(answers, asked.labels).count { $0 == $1 }) / 60
-    #expect(accuracy > 0.9)
+    #expect(accuracy(of: learner) > 0.9)
     #expect(learner.network.slices.count == (heads == 0 ? 1 : 3))
     #expect(learner.network.heads.classes == [2, 2, 2])
+  }
+
+  /// All classes as one task: what learning one task after another is compared with.
+  @Test func allClassesAreLearnedTogether() {
+    let pool = ComputePool(workers: 2)
+    defer { pool.shutdown() }
+    let shape = ExpansionFixtures.small(.dense, headWidth: 8)
+    let learner = ExpansionLearner(shape, options: options(), seed: 1, pool: pool)
+    // As wide as the network that has grown by a head a task.
+    learner.learn(ExpansionFixtures.shades(shape, classes: 0..<6, each: 30, seed: 1), classes: 6, heads: 4)
+    #expect(accuracy(of: learner) > 0.9)
+    #expect(learner.network.slices.count == 1 && learner.network.heads.classes == [6])
+    #expect(learner.memory.classes == 6)
   }
 
   @Test func whatIsLearnedDependsOnTheSeedAlone() {

@@ -107,12 +107,6 @@ private func normal(_ rows: Int, _ columns: Int, seed: UInt64) -> Matrix<Double>
     }
   }
 
-  /// CIFAR's first expansion by one head.
-  @Test func parametersAreCountedAsTheFormulaSays() {
-    #expect(TaskAttention.Parameters<Float>.count(heads: 13, inputWidth: 32, outputWidth: 128) == 56_961)
-    #expect(TaskAttention.Parameters<Float>.count(heads: 13, inputWidth: 128, outputWidth: 32) == 86_433)
-  }
-
   /// The loops over heads, every variant against the scalar one, at widths that are no multiple of a vector.
   @Test(arguments: [CK_ISA_AVX2, CK_ISA_AVX512].filter { ck_isa_supported($0) }.map(\.rawValue), [1, 7, 32, 61])
   func loopsOverHeadsAreAlikeInEveryVariant(isa: UInt32, width: Int) {

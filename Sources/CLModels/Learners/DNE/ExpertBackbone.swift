@@ -12,7 +12,7 @@ package final class ExpertBackbone: Sendable {
   package init(_ backbone: VisionTransformer, bank: ExpertBank) {
     self.backbone = backbone
     blocks = bank.blocks
-    experts = zip(bank.experts, bank.shapes(backbone.description)).map { ExpertParameters($1, $0.parameters) }
+    experts = zip(bank.experts, bank.shapes(backbone.description)).map { $0.prepared(for: $1) }
   }
 
   /// Every expert's feature of an image, of length 1.

@@ -3,6 +3,7 @@ package import Tensor
 /// All experts that a version answers with, in the order they were learned. None is ever changed again; each reads those
 /// before it.
 package struct ExpertBank: Sendable, Equatable {
+  /// One task's expert, as it was learned and is stored. Any thread.
   package struct Expert: Sendable, Equatable {
     /// The task it was learned for.
     package let taskID: Int64
@@ -14,6 +15,8 @@ package struct ExpertBank: Sendable, Equatable {
     package let examples: [Int64]
     /// A hash of its stored form, for whoever stores it: it is megabytes, and all copies share what was computed once.
     package let storedHash = Once<[UInt8]>()
+    /// What passes compute with, shared by all copies: as large as `parameters`.
+    private let prepared = Once<ExpertParameters>()
 
     package init(taskID: Int64, heads: Int, feature: ExpertFeature, parameters: [Float], examples: [Int64]) {
       self.taskID = taskID
@@ -21,6 +24,12 @@ package struct ExpertBank: Sendable, Equatable {
       self.feature = feature
       self.parameters = parameters
       self.examples = examples.sorted()
+    }
+
+    /// For passes of this shape, which is the same one as long as the expert stands where it was learned.
+    func prepared(for shape: ExpertShape) -> ExpertParameters {
+      let shared = prepared.value { ExpertParameters(shape, parameters) }
+      return shared.shape == shape ? shared : ExpertParameters(shape, parameters)
     }
 
     package static func == (left: Expert, right: Expert) -> Bool {

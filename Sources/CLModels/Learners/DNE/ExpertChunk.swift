@@ -10,7 +10,7 @@ extension TrainedSource {
   ) -> TrainedSource {
     TrainedSource(
       isGlobal: [true], featureWidth: shape.featureWidth,
-      chunk: { _ in ExpertChunk(ExpertPass(backbone, shape: shape, keepsRecords: true), inputs: inputs) })
+      chunk: { _ in ExpertChunk(ExpertPass(backbone, shape: shape), inputs: inputs) })
   }
 }
 
@@ -30,8 +30,12 @@ private final class ExpertChunk: TrainingChunk {
 
   func forward(_ flat: [Float], examples: [Int], yield: () -> Void) -> Matrix<Float> {
     parameters = ExpertParameters(pass.shape, flat)
-    parts = stride(from: 0, to: examples.count, by: ExpertPass.usualImages).map {
-      examples[$0..<min(examples.count, $0 + ExpertPass.usualImages)].map(inputs)
+    yield()
+    parts = stride(from: 0, to: examples.count, by: pass.usualImages).map { start in
+      examples[start..<min(examples.count, start + pass.usualImages)].map { example in
+        defer { yield() }
+        return inputs(example)
+      }
     }
     let features = parts.flatMap { pass.forward(parameters, $0, yield: yield).storage }
     return Matrix(rows: examples.count, columns: pass.shape.featureWidth, storage: features)
@@ -41,7 +45,7 @@ private final class ExpertChunk: TrainingChunk {
     var sums = ExpertGradient(pass.shape)
     var row = 0
     for part in parts {
-      _ = pass.forward(parameters, part, yield: yield)
+      _ = pass.forward(parameters, part, keepsRecord: true, yield: yield)
       pass.backward(gradient.selectingRows(row..<row + part.count), adding: &sums, yield: yield)
       row += part.count
     }

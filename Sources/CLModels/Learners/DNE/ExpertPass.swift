@@ -22,18 +22,16 @@ package final class ExpertPass {
   private let frozenShape: FrozenHeads.Shape
   private let activations: [ck_epilogue]
   private let isa: ck_isa
-  private let keepsRecords: Bool
   /// What the last forward pass leaves for `slices`, `[rows, heads * width]` of every block.
   private var kept: [(mlpInput: Matrix<Float>, hidden: Matrix<Float>)] = []
   private var record: ExpertRecord?
 
-  /// As many images as go through together so that training lets urgent work through every two milliseconds.
-  package static let usualImages = 4
+  /// As many images as go through together so that training lets urgent work through every few milliseconds: what is
+  /// computed between two calls of `yield` grows with them and with the heads that are read.
+  package var usualImages: Int { max(1, 64 / (shape.oldHeads + shape.heads)) }
 
-  /// keepsRecords: whether a backward pass follows.
-  package init(_ backbone: VisionTransformer, shape: ExpertShape, keepsRecords: Bool = false) {
+  package init(_ backbone: VisionTransformer, shape: ExpertShape) {
     self.shape = shape
-    self.keepsRecords = keepsRecords
     frozenShape = backbone.frozenHeadsShape(blocks: shape.blocks)
     activations = backbone.parts.blocks.suffix(shape.blocks).map(\.activation)
     isa = backbone.description.instructionSet.kernels
@@ -43,7 +41,7 @@ package final class ExpertPass {
     ExpertBlock(shape: shape, isLast: index == shape.blocks - 1, activation: activations[index], isa: isa)
   }
 
-  /// One image's feature, `[shape.featureWidth]`: see below.
+  /// One image's feature, `[shape.featureWidth]`, not of unit length. `yield` as for several images.
   package func forward(
     _ parameters: ExpertParameters, _ heads: FrozenHeads, earlier: [ExpertSlices] = [], yield: () -> Void
   ) -> [Float] {
@@ -53,8 +51,10 @@ package final class ExpertPass {
   /// The images' features, `[images.count, shape.featureWidth]`, not of unit length.
   ///
   /// `yield` is called after the values and after every new head of every task attention.
+  ///
+  /// - Parameter keepsRecord: whether `backward` follows.
   package func forward(
-    _ parameters: ExpertParameters, _ images: [ExpertSource], yield: () -> Void
+    _ parameters: ExpertParameters, _ images: [ExpertSource], keepsRecord: Bool = false, yield: () -> Void
   ) -> Matrix<Float> {
     precondition(parameters.shape == shape, "parameters of another expert")
     precondition(
@@ -71,7 +71,7 @@ package final class ExpertPass {
         x, old: images.old(shape, block: index, isa: isa), parameters: parameters.blocks[index], yield: yield)
       x = result.output
       kept.append((result.saved.mlpInput, result.saved.hidden))
-      if keepsRecords { saved.append(result.saved) }
+      if keepsRecord { saved.append(result.saved) }
     }
     let (normalizedPatches, patchNorm) = parameters.patchNorm.forward(patches)
     let (classTokens, classNorm) = parameters.classNorm.forward(x)
@@ -85,7 +85,7 @@ package final class ExpertPass {
     }
     let summary = Matrix(rows: images.count, columns: shape.summaryWidth, storage: summaries)
     record =
-      keepsRecords
+      keepsRecord
       ? ExpertRecord(
         parameters: parameters, images: images, input: input, blocks: saved, patchNorm: patchNorm,
         classNorm: classNorm, summary: summary) : nil
@@ -120,10 +120,11 @@ package final class ExpertPass {
   }
 
   /// Adds the gradient of the parameters to `sums`, given that of the features `forward` returned last,
-  /// `[images, shape.featureWidth]`. `yield` is called after every new head of every task attention
+  /// `[images, shape.featureWidth]`, and forgets what that pass kept for it: megabytes an image. `yield` is called after every new head of every task attention
   /// and after its values.
   package func backward(_ gradient: Matrix<Float>, adding sums: inout ExpertGradient, yield: () -> Void) {
     guard let record else { preconditionFailure("a pass that kept nothing has no way back") }
+    self.record = nil
     precondition(
       gradient.rows == record.images.count && gradient.columns == shape.featureWidth && sums.shape == shape,
       "a gradient of this expert's features")

@@ -12,7 +12,10 @@ package struct ExpertSource: Sendable {
   }
 
   func fits(_ shape: ExpertShape) -> Bool {
-    earlier.allSatisfy { $0.shape.blocks == shape.blocks && $0.shape.tokens == shape.tokens }
+    earlier.allSatisfy {
+      $0.shape.blocks == shape.blocks && $0.shape.tokens == shape.tokens && $0.shape.headWidth == shape.headWidth
+        && $0.shape.hiddenWidth == shape.hiddenWidth
+    }
       && earlier.reduce(0) { $0 + $1.shape.heads } == shape.earlierHeads
   }
 }

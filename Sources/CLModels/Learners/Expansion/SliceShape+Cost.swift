@@ -2,8 +2,9 @@ extension SliceShape {
   /// Numbers that the slice adds to the network.
   package var parameterCount: Int { layout.count }
 
-  /// Multiplications with an addition for one image, forward, of this slice alone; normalizations, activations and
-  /// softmaxes are not counted.
+  /// Multiplications with an addition for one image, forward, of this slice alone. Not counted are normalizations,
+  /// activations and softmaxes, nor what depends on no image and is computed once for many: W_q^T W_k, and scores of
+  /// positions.
   package var multiplyAccumulates: Int {
     let tokens = network.tokens
     let patches = tokens * network.patchInputs * width

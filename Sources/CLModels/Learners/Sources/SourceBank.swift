@@ -11,6 +11,8 @@ package struct SourceBank: Sendable, Equatable {
   /// How many sources there are: a group of prompts each, then an expert each.
   package var count: Int { prompts.groups.count + experts.experts.count }
 
+  package var isEmpty: Bool { count == 0 }
+
   /// The tasks that sources were trained for, in the sources' order.
   package var tasks: [Int64] { prompts.groups.map(\.taskID) + experts.experts.map(\.taskID) }
 
@@ -22,6 +24,14 @@ package struct SourceBank: Sendable, Equatable {
   /// Without every source that was trained on an example that is not in `known`, or that reads one of those.
   package func keeping(_ known: Set<Int64>) -> SourceBank {
     SourceBank(prompts: prompts.keeping(known), experts: experts.keeping(known))
+  }
+
+  /// Without what a task added, the global prompts, and the experts that read what went: of a shadow, when its bank
+  /// has trained the task anew without it.
+  package func dropping(_ taskID: Int64) -> SourceBank {
+    SourceBank(
+      prompts: PromptBank(isDeep: prompts.isDeep, tasks: prompts.tasks.filter { $0.taskID != taskID }, global: nil),
+      experts: ExpertBank(blocks: experts.blocks, experts: Array(experts.experts.prefix { $0.taskID != taskID })))
   }
 
   /// Both banks with the sources of only those tasks that both have sources of: experts as far as they agree from the

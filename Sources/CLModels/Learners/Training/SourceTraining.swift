@@ -3,7 +3,7 @@ package import Tensor
 /// How sources of features, prompts or experts, are trained.
 package struct SourceTrainingOptions: Sendable, Equatable {
   package var steps = 40
-  /// The highest of the schedule: it rises over `warmUp` steps and falls along half a cosine.
+  /// The highest of the schedule: it rises over `warmUp` steps, half of all at most, and falls along half a cosine.
   package var learningRate = 1e-3
   package var warmUp = 0
   package var weightDecay = 0.0
@@ -11,7 +11,7 @@ package struct SourceTrainingOptions: Sendable, Equatable {
   /// Of the ridge; batches of the softmax are drawn from all classes.
   package var classesPerEpisode = 16
   package var examplesPerEpisode = 96
-  /// Of the noise that rows start with, beside the class token's own start.
+  /// Of the noise that rows of prompts start with, beside the class token's own start.
   package var startNoise: Float = 0.02
   package var seed: UInt64 = 1
 
@@ -160,18 +160,12 @@ package final class SourceTraining {
       chunks[index].work.backward(slices[index]) { pool.yield() }
     }
     var total = [Float](repeating: 0, count: state.parameters.count)
-    for gradient in gradients {
-      total.withUnsafeMutableBufferPointer { total in
-        gradient.withUnsafeBufferPointer { gradient in
-          for index in total.indices { total[index] += gradient[index] }
-        }
-      }
-    }
+    for gradient in gradients { total.add(gradient) }
     guard GradientClipping.squaredNorm(total).isFinite, GradientClipping.squaredNorm(value.heads).isFinite else {
       return nil
     }
     let rate = LearningRateSchedule.cosine(
-      peak: options.learningRate, floor: 0, warmUp: options.warmUp, total: options.steps
+      peak: options.learningRate, floor: 0, warmUp: min(options.warmUp, options.steps / 2), total: options.steps
     ).rate(at: state.step)
     var next = state
     if !next.headRows.isEmpty {
