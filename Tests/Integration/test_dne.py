@@ -33,6 +33,18 @@ def rewrite_artifacts(server, start, change):
     return len(rows)
 
 
+def stored_kinds(server):
+    """The kinds of artifacts of the version that answers."""
+    database = next(p for p in server.state.iterdir() if p.read_bytes()[:6] == b"SQLite")
+    connection = sqlite3.connect(database)
+    try:
+        rows = connection.execute("SELECT DISTINCT kind FROM version_artifacts JOIN versions ON id = version_id"
+                                  " WHERE active = 1").fetchall()
+    finally:
+        connection.close()
+    return {kind for (kind,) in rows}
+
+
 class Experts(unittest.TestCase):
     def test_it_answers_before_training_and_training_can_be_cancelled(self):
         with Server("--holdout", "0", *SLOW, learner="dne") as server:
@@ -86,10 +98,14 @@ class Experts(unittest.TestCase):
 
     def test_prompts_and_experts_live_in_one_daemon(self):
         with Server("--holdout", "0", *HELPFUL, learner="dne") as server:
-            server.taught(lessons(classes=5, each=40), learner="pop")
+            prompted = server.taught(lessons(classes=5, each=40), learner="pop")
+            self.assertTrue(prompted["refinement"]["adopted"], prompted["refinement"])
             task = server.taught(lessons(first=5, classes=5, each=40))
             ways = {candidate["sources"] for candidate in task["refinement"]["candidates"]}
             self.assertIn("experts", ways)
+            self.assertTrue([way for way in ways if "experts" in way and ("global" in way or "tasks" in way)], ways)
+            self.assertIn("prompts", stored_kinds(server))
+            self.assertRegex(reads(server), "global|tasks")
             answers_the_same_after_a_kill(self, server)
 
     def test_another_number_of_blocks_does_without_the_experts_there_were(self):

@@ -99,26 +99,44 @@ private func live(_ store: Store) throws -> (task: Int64, job: Int64) {
   }
 
   @Test func theEndWithoutAVersionKeepsWhatCameOfIt() throws {
-    let store = try TestStore().store
+    let test = try TestStore()
+    let store = test.store
     let (task, job) = try live(store)
     #expect(try store.startRefining(job: job, taskID: task, event: event))
     #expect(try store.saveCheckpoint(job: job, stage: "a", note: "", bytes: [1]))
+    #expect(queryInteger("SELECT count(*) FROM artifacts", on: test.directory.database) == 1)
     #expect(
       try store.finishRefining(
         job: job, taskID: task, refinement: "{\"adopted\":false}", event: NewEvent(kind: "ready", data: "{}")))
     #expect(try store.task(task)?.state == .ready)
     #expect(try store.task(task)?.refinement == "{\"adopted\":false}")
     #expect(try store.checkpoint(job: job, stage: "a") == nil)
+    #expect(queryInteger("SELECT count(*) FROM artifacts", on: test.directory.database) == 0)
     #expect(
       try !store.finishRefining(job: job, taskID: task, refinement: "{}", event: NewEvent(kind: "ready", data: "{}")))
   }
 
-  @Test func cancellingLeavesTheTaskServing() throws {
+  /// A full disk is no fault of the job's: it may fail as often as it will.
+  @Test func attemptsThatAFailedWriteEndedDoNotCount() throws {
     let store = try TestStore().store
     let (task, job) = try live(store)
+    for _ in 0..<12 {
+      #expect(try store.startRefining(job: job, taskID: task, event: event))
+      try store.releaseJobs()
+    }
+    #expect(try store.job(job)?.attempts == 0)
+    #expect(try store.task(task)?.state == .training)
+  }
+
+  @Test func cancellingLeavesTheTaskServingAndNoCheckpoint() throws {
+    let test = try TestStore()
+    let store = test.store
+    let (task, job) = try live(store)
     #expect(try store.startRefining(job: job, taskID: task, event: event))
+    #expect(try store.saveCheckpoint(job: job, stage: "a", note: "", bytes: [1]))
     _ = try store.cancelTask(task, event: NewEvent(kind: "cancelled", data: "{}"))
     #expect(try store.task(task)?.state == .ready)
+    #expect(queryInteger("SELECT count(*) FROM artifacts", on: test.directory.database) == 0)
     #expect(try !store.saveCheckpoint(job: job, stage: "a", note: "", bytes: [1]))
     #expect(try !store.startRefining(job: job, taskID: task, event: event))
   }

@@ -228,7 +228,7 @@ extension LearningService {
     }
     guard set.training.count <= trainers.largestSet else {
       return try refuse(
-        "\(set.training.count) examples are more than \(round.trainer.kind) are read with (prompt_examples)")
+        "\(set.training.count) examples are more than \(round.trainer.kind.rawValue) are read with (prompt_examples)")
     }
     // What came meanwhile has judged nothing.
     let judged = Set((round.set.training + round.set.heldOut).map(\.id)).union(next.bank.examples)
@@ -282,7 +282,7 @@ extension LearningService {
     if !isDone { throw .cancelled }
     try dropUnreadFeatures()
     logger.info(
-      "\(round.trainer.kind) were not adopted",
+      "\(round.trainer.kind.rawValue) were not adopted",
       [
         LogField("task", .integer(Int(round.taskID))), LogField("reason", .text(outcome.reason ?? "")),
       ])

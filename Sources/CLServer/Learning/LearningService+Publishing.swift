@@ -9,7 +9,7 @@ struct CarriedSources {
   var sources: ModelSources?
   /// Kinds of sources there were that fit no more (another backbone, resolution or number of blocks): all tasks of such a
   /// kind's learner are trained anew.
-  var lost: Set<String> = []
+  var lost: Set<SourceKind> = []
 }
 
 extension LearningService {
@@ -166,12 +166,12 @@ extension LearningService {
     let carried = carried.withLock { $0 }
     let bank = sources.bank
     return Retraining.tasks(
-      of: trainers.kinds.map { kind in
+      of: SourceKind.allCases.map { kind in
         let tasks = serving.filter { $1.kind == kind }.map(\.key)
         return carried.lost.contains(kind)
           ? .init(serving: tasks, before: tasks, after: [])
           : .init(
-            serving: tasks, before: trainers.tasks(of: kind, in: bank), after: trainers.tasks(of: kind, in: next.bank))
+            serving: tasks, before: bank.tasks(of: kind), after: next.bank.tasks(of: kind))
       }, isUnread: isUnread)
   }
 
@@ -237,7 +237,7 @@ extension LearningService {
     try load(embedder.key)
     guard let version = try store.activeVersion() else { return true }
     guard let manifest = VersionManifest(json: version.record.manifest), manifest.features == embedder.key else {
-      carried.withLock { $0.lost = trainers.kinds(in: version.artifacts.map(\.kind)) }
+      carried.withLock { $0.lost = VersionManifest.sourceKinds(of: version.artifacts.map(\.kind)) }
       return false
     }
     let stored = storedSources(version, manifest)
@@ -269,8 +269,8 @@ extension LearningService {
   /// What a version read, as far as it fits, and the kinds of what does not.
   private func storedSources(
     _ version: LoadedVersion, _ manifest: VersionManifest
-  ) -> (sources: ModelSources, lost: Set<String>) {
-    var lost: Set<String> = []
+  ) -> (sources: ModelSources, lost: Set<SourceKind>) {
+    var lost: Set<SourceKind> = []
     let description = embedder.backbone.description
     func bank(_ promptKind: String, _ expertKind: String) -> SourceBank {
       var bank = trainers.emptyBank
@@ -278,23 +278,21 @@ extension LearningService {
         if let prompts = try? PromptBank(stored.bytes), prompts.fits(description) {
           bank.prompts = prompts
         } else {
-          lost.insert(trainers.promptKind)
+          lost.insert(.prompts)
         }
       }
       let singles = version.artifacts.filter { $0.kind == expertKind }.map { try? ExpertBank($0.bytes) }
       if let experts = bank.experts.adding(singles), experts.fits(description) {
         bank.experts = experts
       } else {
-        lost.insert(trainers.expertKind)
+        lost.insert(.experts)
       }
       return bank
     }
     typealias Kind = VersionManifest.ArtifactKind
     let (trained, shadow) = (bank(Kind.prompts, Kind.expert), bank(Kind.shadow, Kind.shadowExpert))
     // Nobody has judged a mixture without the part of it that is lost.
-    let isCut =
-      lost.contains(trainers.promptKind) && manifest.mixture.usesPrompts
-      || lost.contains(trainers.expertKind) && manifest.mixture.usesExperts
+    let isCut = lost.contains(where: manifest.mixture.uses)
     return (
       ModelSources(
         bank: trained, shadow: shadow, mixture: isCut ? .backboneOnly : manifest.mixture,

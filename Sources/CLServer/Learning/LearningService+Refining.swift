@@ -102,12 +102,11 @@ extension LearningService {
     }
     var trainings: [TrainedBank] = []
     for recipe in limit == nil ? round.trainer.options.recipes : [] {
-      let stage = "\(isHeldOutEnough ? round.trainer.kind : "shadow")-\(recipe.name)"
+      let stage = "\(isHeldOutEnough ? round.trainer.kind.rawValue : "shadow")-\(recipe.name)"
       guard let trained = try train(round, base, learners: learners, recipe, stage: stage),
         let more = try measure(
-          round, trained.bank, SourceMixture.candidates(of: trained.bank).filter(round.trainer.isRead),
-          training: recipe.name,
-          judging)
+          round, trained.bank, SourceMixture.candidates(of: trained.bank).filter { $0.uses(round.trainer.kind) },
+          training: recipe.name, judging)
       else { return false }
       trainings.append(trained)
       judged += more
@@ -137,7 +136,7 @@ extension LearningService {
         guard
           let trained = try train(
             round, bank, learners: Array(round.set.training.indices), recipe,
-            stage: "\(round.trainer.kind)-\(recipe.name)")
+            stage: "\(round.trainer.kind.rawValue)-\(recipe.name)")
         else { return false }
         outcome.note(trained)
         bank = trained.bank
@@ -193,7 +192,7 @@ extension LearningService {
     if round.own.isEmpty { return "none of its examples serves" }
     if set.training.count > limit {
       return
-        "\(set.training.count) examples are more than \(round.trainer.kind) are trained with (prompt_examples, \(limit))"
+        "\(set.training.count) examples are more than \(round.trainer.kind.rawValue) are trained with (prompt_examples, \(limit))"
     }
     let counts = round.counts
     if counts.values.count(where: { $0 > 1 }) < 2 { return "fewer than two classes have two examples" }
@@ -206,14 +205,14 @@ extension LearningService {
 
   private static func tooFew(_ round: RefiningRound) -> String {
     "most classes of the task must have \(CrossFitting.fewest) examples, not too similar ones, to tell if "
-      + "\(round.trainer.kind) help"
+      + "\(round.trainer.kind.rawValue) help"
   }
 
   /// Why those who would judge cannot; nil when they can. Most of the task's own classes must be among them.
   private func lackOfJudges(_ round: RefiningRound, _ judges: Set<Int>, isHeldOut: Bool) -> String? {
     if isHeldOut { return nil }
     if judges.count < round.trainer.options.fewestJudges {
-      return "\(judges.count) examples are too few to tell whether \(round.trainer.kind) help (prompt_judges)"
+      return "\(judges.count) examples are too few to tell whether \(round.trainer.kind.rawValue) help (prompt_judges)"
     }
     if !round.isMostOfTask(round.own.intersection(judges.map { round.labels[$0] })) { return Self.tooFew(round) }
     if round.current.mixture.isTrained, round.current.bank.tasks != round.current.shadow.tasks {

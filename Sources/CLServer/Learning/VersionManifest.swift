@@ -19,6 +19,15 @@ package struct VersionManifest: Codable, Sendable, Equatable {
     package static let shadowExpert = "shadow-expert"
   }
 
+  /// What artifacts of these kinds are of, as far as they are of sources.
+  static func sourceKinds(of artifacts: [String]) -> Set<SourceKind> {
+    let owners: [String: SourceKind] = [
+      ArtifactKind.prompts: .prompts, ArtifactKind.shadow: .prompts, ArtifactKind.expert: .experts,
+      ArtifactKind.shadowExpert: .experts,
+    ]
+    return Set(artifacts.compactMap { owners[$0] })
+  }
+
   /// What a version stores of its sources besides the head.
   package static func artifacts(of sources: ModelSources) -> [NewArtifact] {
     var found: [NewArtifact] = []

@@ -34,10 +34,8 @@ package final class ExpertTrainer: FrozenTrainer {
     self.pool = pool
   }
 
-  package var kind: String { "experts" }
+  package var kind: SourceKind { .experts }
   package var settings: String { "\(options.training) \(options.lambda) \(heads)" }
-
-  package func isRead(by mixture: SourceMixture) -> Bool { mixture.usesExperts }
 
   package func obstacle(to taskID: Int64, on bank: SourceBank) -> String? {
     bank.experts.base(for: taskID).experts.count < limit

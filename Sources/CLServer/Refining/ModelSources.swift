@@ -63,7 +63,8 @@ package struct ModelSources: Sendable {
   ) -> ExtendedBackbone? {
     guard mixture.isTrained else { return nil }
     return ExtendedBackbone(
-      backbone, prompts: mixture.usesPrompts ? bank.prompts : nil, experts: mixture.usesExperts ? bank.experts : nil)
+      backbone, prompts: mixture.uses(.prompts) ? bank.prompts : nil,
+      experts: mixture.uses(.experts) ? bank.experts : nil)
   }
 
   /// A task group's features depend on its own numbers; the global group's on all; an expert's on those before it.

@@ -31,10 +31,9 @@ package final class PromptTrainer: FrozenTrainer {
     self.pool = pool
   }
 
-  package var kind: String { "prompts" }
+  package var kind: SourceKind { .prompts }
   package var settings: String { "\(options.training) \(options.lambda) \(rows)" }
 
-  package func isRead(by mixture: SourceMixture) -> Bool { mixture.usesPrompts }
   package func obstacle(to taskID: Int64, on bank: SourceBank) -> String? { nil }
 
   package func reader(_ images: ImageReader) -> FrozenReader<FrozenTokens> {

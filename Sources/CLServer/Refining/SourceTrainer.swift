@@ -64,13 +64,10 @@ package struct RefiningOptions: Sendable {
 /// examples for them. Knows no database. Any thread.
 package protocol SourceTrainer: Sendable {
   var options: RefiningOptions { get }
-  /// What the sources are called in messages.
-  var kind: String { get }
+  var kind: SourceKind { get }
   /// Everything that training depends on besides its examples, its recipe and the bank.
   var settings: String { get }
 
-  /// Whether a mixture reads what this trains.
-  func isRead(by mixture: SourceMixture) -> Bool
   /// Why nothing can be added to a bank for a task; nil when something can.
   func obstacle(to taskID: Int64, on bank: SourceBank) -> String?
 

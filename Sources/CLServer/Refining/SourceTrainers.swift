@@ -22,24 +22,6 @@ package struct SourceTrainers: Sendable {
     }
   }
 
-  package var promptKind: String { prompts.kind }
-  package var expertKind: String { experts.kind }
-  package var kinds: [String] { [promptKind, expertKind] }
-
-  /// The task of every source of a kind, in the sources' order.
-  func tasks(of kind: String, in bank: SourceBank) -> [Int64] {
-    kind == promptKind ? bank.prompts.groups.map(\.taskID) : bank.experts.experts.map(\.taskID)
-  }
-
-  /// The kinds that a version stored something of, by its artifacts' kinds.
-  func kinds(in artifacts: [String]) -> Set<String> {
-    typealias Kind = VersionManifest.ArtifactKind
-    let owners = [
-      Kind.prompts: promptKind, Kind.shadow: promptKind, Kind.expert: expertKind, Kind.shadowExpert: expertKind,
-    ]
-    return Set(artifacts.compactMap { owners[$0] })
-  }
-
   /// With more training examples, nothing is trained or read but the backbone's features.
   package var largestSet: Int { prompts.options.largestSet }
 

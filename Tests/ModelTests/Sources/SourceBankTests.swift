@@ -29,6 +29,13 @@ private func bank(prompts: [Int64], global: Int64? = nil, experts: [Int64]) -> S
     #expect(all.keeping([1, 2, 40]) == bank(prompts: [1, 2], global: 2, experts: []))
   }
 
+  @Test func aTaskThatIsTrainedAnewElsewhereLeavesNothingThatReadIt() {
+    let all = bank(prompts: [1, 2], global: 2, experts: [3, 4, 3])
+    #expect(all.dropping(1) == bank(prompts: [2], experts: [3, 4, 3]))
+    #expect(all.dropping(4) == bank(prompts: [1, 2], experts: [3]))
+    #expect(bank(prompts: [], experts: []).dropping(1).isEmpty)
+  }
+
   @Test func whatTwoBanksHaveInCommonIsOfTheSameTasks() {
     let one = bank(prompts: [1, 2], global: 2, experts: [3, 4, 5])
     #expect(one.common(with: one) == (one, one))

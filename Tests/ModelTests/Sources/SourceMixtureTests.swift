@@ -98,6 +98,6 @@ private func expert(_ task: Int64) -> ExpertBank.Expert {
     for bank in [bank, tasksOnly, nothing] {
       #expect(SourceMixture.candidates(of: bank).allSatisfy { $0.limited(to: bank) == $0 })
     }
-    #expect(!SourceMixture.candidates(of: tasksOnly).contains { $0.usesExperts })
+    #expect(!SourceMixture.candidates(of: tasksOnly).contains { $0.uses(.experts) })
   }
 }

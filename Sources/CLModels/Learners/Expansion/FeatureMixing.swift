@@ -55,7 +55,7 @@ struct FeatureMixing: Sendable {
   }
 
   /// Weights keep a token's size: 1 / inputs is their variance, which for the values is that of the sum over all
-  /// heads. The authors' 0.02 for all is near it at their width.
+  /// heads. The authors have 0.02 for all.
   func start<Scalar: KernelScalar>(
     _ parameters: inout ParameterVector<Scalar>, _ generator: inout SeededGenerator
   ) {

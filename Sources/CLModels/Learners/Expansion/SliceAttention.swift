@@ -38,7 +38,8 @@ struct SliceAttention: Sendable {
     }
   }
 
-  /// As ConViT: values are passed on unchanged, gates at 1, and every head looks at a place of its own near the token.
+  /// As ConViT: values are passed on unchanged, gates at 1, and every head looks at a place near the token; ConViT's are on
+  /// a grid, these are drawn, a patch away by deviation.
   func start<Scalar: KernelScalar>(
     _ parameters: inout ParameterVector<Scalar>, _ generator: inout SeededGenerator
   ) {

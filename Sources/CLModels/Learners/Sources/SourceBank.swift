@@ -14,7 +14,7 @@ package struct SourceBank: Sendable, Equatable {
   package var isEmpty: Bool { count == 0 }
 
   /// The tasks that sources were trained for, in the sources' order.
-  package var tasks: [Int64] { prompts.groups.map(\.taskID) + experts.experts.map(\.taskID) }
+  package var tasks: [Int64] { SourceKind.allCases.flatMap(tasks(of:)) }
 
   /// Ids of all examples that a source was trained on.
   package var examples: Set<Int64> {

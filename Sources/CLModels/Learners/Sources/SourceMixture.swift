@@ -62,10 +62,15 @@ package struct SourceMixture: Sendable, Equatable {
     return SourceMixture(backbone: backbone * rest, tasks: tasks * rest, global: global * rest, experts: experts)
   }
 
-  package var usesPrompts: Bool { tasks > 0 || global > 0 }
-  package var usesExperts: Bool { experts > 0 }
+  package func uses(_ kind: SourceKind) -> Bool {
+    switch kind {
+    case .prompts: tasks > 0 || global > 0
+    case .experts: experts > 0
+    }
+  }
+
   /// Whether it reads anything that was trained.
-  package var isTrained: Bool { usesPrompts || usesExperts }
+  package var isTrained: Bool { SourceKind.allCases.contains(where: uses) }
 
   /// The same sources, read by the kernel ridge.
   package var withRidge: SourceMixture {
