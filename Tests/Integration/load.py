@@ -184,9 +184,9 @@ def run(resolution=160, predictions=10000, stored=2500, task=200, idle=400, bare
     return result
 
 
-def run_training(resolution=160, stored=2000, seconds=60, idle=400, flags=(), log=progress):
-    """Latencies and memory while prompts are trained on a task, `stored` training images in all."""
-    result = {"name": "load-training", "resolution": resolution, "stored": stored}
+def run_training(resolution=160, stored=2000, seconds=60, idle=400, learner="pop", flags=(), log=progress):
+    """Latencies and memory while prompts or experts are trained on a task, `stored` training images in all."""
+    result = {"name": "load-training", "learner": learner, "resolution": resolution, "stored": stored}
     pool = photographs(stored, seed=1)
     steps = ("--prompt-steps", "100000")
     with Server(*steps, *flags, resolution=resolution, learner="closed-form") as server:
@@ -198,7 +198,7 @@ def run_training(resolution=160, stored=2000, seconds=60, idle=400, flags=(), lo
         log("idle latencies")
         values, health = closed_loop(server, images, count=idle)
         result["idle"] = {"predict": milliseconds(values), "healthz": milliseconds(health)}
-        answer = server.teach(pool[stored - 200 :], name="trained", holdout=0, extend="true", learner="pop")
+        answer = server.teach(pool[stored - 200 :], name="trained", holdout=0, extend="true", learner=learner)
         assert answer.status == 202, answer
 
         def trains(task):
@@ -244,10 +244,13 @@ def main():
     parser.add_argument("--idle", type=int, default=400)
     parser.add_argument("--bare-ms", type=float)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--training", action="store_true", help="latencies and memory while prompts are trained")
+    parser.add_argument("--training", action="store_true", help="latencies and memory while a task is trained")
+    parser.add_argument("--learner", choices=["pop", "dne"], default="pop", help="what --training trains")
     options = parser.parse_args()
     if options.training:
-        print(json.dumps(run_training(options.resolution, min(options.stored, 2000), idle=options.idle)))
+        stored = min(options.stored, 2000)
+        result = run_training(options.resolution, stored, idle=options.idle, learner=options.learner)
+        print(json.dumps(result))
         sys.exit(0)
     result = run(options.resolution, options.predictions, options.stored, options.task, options.idle, options.bare_ms)
     print(table(result))

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """kill -9 at random moments of training: nothing acknowledged is lost, and the same answers come out as without kills.
 
-Teaches the same lessons twice with prompts, once undisturbed and once with --kills kills, each as soon as the task
-trains again and up to three seconds later. Then compares what was measured for every candidate and what is
+Teaches the same lessons twice with prompts or experts, once undisturbed and once with --kills kills, each as soon as
+the task trains again and up to three seconds later. Then compares what was measured for every candidate and what is
 predicted, confidences included.
 
-    pop_crash.py --kills 50 [--seed 1] [--steps 300] [--json]
+    pop_crash.py --kills 50 [--learner pop] [--seed 1] [--steps 300] [--json]
 """
 
 import argparse
@@ -17,7 +17,7 @@ from datasets import FASHION_NAMES, fashion_mnist
 from harness import Server, progress
 
 
-def run(kills, seed, steps, classes=5, each=20):
+def run(kills, seed, steps, learner="pop", classes=5, each=20):
     images = fashion_mnist("train", each + 8)
     lessons = [(name, image) for name in FASHION_NAMES[:classes] for image in images[name][:each]]
     asked = [image for name in FASHION_NAMES[:classes] for image in images[name][each : each + 8]]
@@ -25,7 +25,7 @@ def run(kills, seed, steps, classes=5, each=20):
     flags += ("--prompt-steps", str(steps))
     draw = random.Random(seed)
     happened = 0
-    with Server(*flags, learner="pop") as server:
+    with Server(*flags, learner=learner) as server:
         task = server.teach(lessons).json()["id"]
         server.wait_ready(task, until=lambda t: t["serving"])
         while happened < kills:
@@ -54,11 +54,12 @@ def main():
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--learner", choices=["pop", "dne"], default="pop")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     started = time.monotonic()
-    _, measured, answers = run(0, options.seed, options.steps)
-    kills, again, same = run(options.kills, options.seed, options.steps)
+    _, measured, answers = run(0, options.seed, options.steps, options.learner)
+    kills, again, same = run(options.kills, options.seed, options.steps, options.learner)
     seconds = time.monotonic() - started
     equal = (measured, answers) == (again, same)
     print(
@@ -67,7 +68,8 @@ def main():
         f"{'equal' if answers == same else 'differ'}, {seconds:.0f} s"
     )
     if options.json:
-        print(json.dumps({"name": "pop-crash", "kills": kills, "equal": equal, "seconds": round(seconds)}))
+        summary = {"name": "pop-crash", "learner": options.learner, "kills": kills, "equal": equal}
+        print(json.dumps({**summary, "seconds": round(seconds)}))
     assert kills >= options.kills, "training ended before all kills: more --steps"
     assert equal
 

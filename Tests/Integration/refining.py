@@ -3,6 +3,7 @@
 import time
 
 from datasets import FASHION_NAMES, fashion_mnist
+from harness import Server
 
 # Little training, so that a test takes seconds: these tests are about behaviour.
 QUICK = ("--prompt-judges", "8", "--prompt-steps", "12", "--prompt-episode", "24", "--checkpoint-seconds", "0.2")
@@ -57,3 +58,18 @@ def answers_the_same_after_a_kill(test, server):
     server.kill()
     server.start()
     test.assertEqual(before, [server.predict(image).json()["top"] for image in images])
+
+
+def answers_after_kills(learner, kills, steps=60):
+    """What is measured and predicted after training that so many kills interrupted."""
+    flags = ("--holdout", "0", "--prompt-steps", str(steps), *QUICK[:2], *QUICK[4:])
+    with Server(*flags, learner=learner) as server:
+        task = server.teach(lessons()).json()["id"]
+        for _ in range(kills):
+            server.wait_ready(task, until=lambda t: t["state"] in ("training", "ready"))
+            time.sleep(0.7)
+            server.kill()
+            server.start()
+        refinement = server.wait_ready(task)["refinement"]
+        tops = [server.predict(image).json()["top"] for _, image in lessons()[-8:]]
+        return [(c["sources"], c["correct"]) for c in refinement["candidates"]], tops

@@ -7,8 +7,8 @@ import unittest
 from datasets import FASHION_NAMES, tiny_imagenet
 from harness import Server
 from refining import (
-    HELPFUL, QUICK, SLOW, answers_the_same_after_a_kill, first_served_after_start, goes_on_after_interruptions, lessons,
-    served_lines, trains
+    HELPFUL, QUICK, SLOW, answers_after_kills, answers_the_same_after_a_kill, first_served_after_start,
+    goes_on_after_interruptions, lessons, served_lines, trains
 )
 
 
@@ -73,6 +73,9 @@ class Experts(unittest.TestCase):
     def test_it_goes_on_where_a_kill_or_a_stop_interrupted_it(self):
         with Server("--holdout", "0", *SLOW, learner="dne") as server:
             goes_on_after_interruptions(self, server)
+
+    def test_kills_while_training_change_no_answer(self):
+        self.assertEqual(answers_after_kills("dne", 0, steps=20), answers_after_kills("dne", 2, steps=20))
 
     def test_an_adopted_expert_answers_the_same_after_a_kill_and_goes_with_its_examples(self):
         with Server("--holdout", "0", *HELPFUL, learner="dne") as server:
