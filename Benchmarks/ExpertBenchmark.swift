@@ -81,7 +81,8 @@ func runExpertBenchmark(arguments: [String], json: Bool) throws {
     let results = zip(calls, times).map { #""\#($0.name)":\#(median($1)),"least_\#($0.name)":\#($1.min() ?? 0)"# }
     print(
       """
-      {"name":"dne","ours":\(ours),"peer":\(bare),"ratio":\(ours / bare),"unit":"seconds an image","threads":1,"rounds":\(rounds),"heads":\(shape.heads),\
+      {"name":"dne","ours":\(ours),"peer":\(bare),"ratio":\(ours / bare),\
+      "unit":"seconds an image","threads":1,"rounds":\(rounds),"heads":\(shape.heads),\
       "blocks":\(blocks),"earlier":\(earlier),"parameters":\(shape.parameterCount),\
       "bytes_of_heads":\(frozen[0].shape.byteCount),"bytes_of_slices":\(shape.slices.byteCount),\
       \(results.joined(separator: ","))}

@@ -39,7 +39,8 @@ func runTaskGrowthBenchmark(arguments: [String], json: Bool) throws {
   if json {
     print(
       """
-      {"name":"task-growth","ours":\(ours),"peer":\(peer),"ratio":\(ours / peer),"unit":"seconds a prediction","threads":1,"results":[\(lines.joined(separator: ","))]}
+      {"name":"task-growth","ours":\(ours),"peer":\(peer),"ratio":\(ours / peer),\
+      "unit":"seconds a prediction","threads":1,"results":[\(lines.joined(separator: ","))]}
       """)
   }
 }

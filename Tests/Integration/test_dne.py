@@ -17,10 +17,13 @@ def reads(server):
     return served_lines(server)[-1].split("sources=")[1].split(" classes=")[0]
 
 
+def database(server):
+    return next(p for p in server.state.iterdir() if p.read_bytes()[:6] == b"SQLite")
+
+
 def rewrite_artifacts(server, start, change):
     """Changes the stored artifacts that begin with `start`, with hashes that are right; says how many."""
-    database = next(p for p in server.state.iterdir() if p.read_bytes()[:6] == b"SQLite")
-    connection = sqlite3.connect(database)
+    connection = sqlite3.connect(database(server))
     with connection:
         rows = connection.execute("SELECT sha256, bytes FROM artifacts WHERE substr(bytes, 1, ?) = ?",
                                   (len(start), start)).fetchall()
@@ -35,8 +38,7 @@ def rewrite_artifacts(server, start, change):
 
 def stored_kinds(server):
     """The kinds of artifacts of the version that answers."""
-    database = next(p for p in server.state.iterdir() if p.read_bytes()[:6] == b"SQLite")
-    connection = sqlite3.connect(database)
+    connection = sqlite3.connect(database(server))
     try:
         rows = connection.execute("SELECT DISTINCT kind FROM version_artifacts JOIN versions ON id = version_id"
                                   " WHERE active = 1").fetchall()

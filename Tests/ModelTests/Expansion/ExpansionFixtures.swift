@@ -48,6 +48,17 @@ enum ExpansionFixtures {
     return network
   }
 
+  /// A network that learns three more classes without growing, so that its teacher is another network; and two images.
+  static func fineTuning(
+    seed: UInt64
+  ) -> (network: ExpandingNetwork<Double>, teacher: ExpandingNetwork<Double>, input: Matrix<Double>) {
+    let shape = small(.dense)
+    var network: ExpandingNetwork<Double> = Self.network(shape, heads: [2], seed: seed + 1)
+    var generator = SeededGenerator(seed: seed + 2)
+    network.expand(heads: 0, classes: 3, &generator)
+    return (network, Self.network(shape, heads: [2], seed: seed), noise(shape, images: 2, seed: seed + 3))
+  }
+
   /// Bright and dark images of one colour with noise: classes that any network tells apart.
   static func shades(_ shape: NetworkShape, classes: Range<Int>, each: Int, seed: UInt64) -> LabelledImages {
     var generator = SeededGenerator(seed: seed)

@@ -42,12 +42,7 @@ private let tolerance = 1e-6
 
   /// Without growth the teacher is another network.
   @Test func gradientsOfFineTuningAreTheDifferences() {
-    let shape = ExpansionFixtures.small(.dense)
-    let teacher: ExpandingNetwork<Double> = ExpansionFixtures.network(shape, heads: [2], seed: 21)
-    var network: ExpandingNetwork<Double> = ExpansionFixtures.network(shape, heads: [2], seed: 22)
-    var generator = SeededGenerator(seed: 23)
-    network.expand(heads: 0, classes: 3, &generator)
-    let input: Matrix<Double> = ExpansionFixtures.noise(shape, images: 2, seed: 24)
+    let (network, teacher, input) = ExpansionFixtures.fineTuning(seed: 21)
     func evaluate(_ network: ExpandingNetwork<Double>) -> ExpansionLoss.Value<Double> {
       ExpansionLoss().evaluate(network, patches: input, labels: [4, 1], teacher: teacher)
     }

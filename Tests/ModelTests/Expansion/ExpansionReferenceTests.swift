@@ -150,12 +150,7 @@ struct OldParameter: Sendable {
 
   /// A network that has not grown is not its teacher's any more: what the teacher says comes from its own features.
   @Test func theLossOfFineTuningIsThatOfTheEquations() {
-    let shape = ExpansionFixtures.small(.dense)
-    let teacher: ExpandingNetwork<Double> = ExpansionFixtures.network(shape, heads: [2], seed: 54)
-    var network: ExpandingNetwork<Double> = ExpansionFixtures.network(shape, heads: [2], seed: 55)
-    var generator = SeededGenerator(seed: 56)
-    network.expand(heads: 0, classes: 3, &generator)
-    let input: Matrix<Double> = ExpansionFixtures.noise(shape, images: 2, seed: 57)
+    let (network, teacher, input) = ExpansionFixtures.fineTuning(seed: 54)
     let labels = [4, 1]
     let logits = ExpansionReference.rows(network.logits(input))
     let kept = distillation(logits, ExpansionReference.rows(teacher.logits(input)), temperature: 2)
